@@ -1,0 +1,103 @@
+/**
+ * Positions of consumer groups and what they become at another site: the domain shapes that groups/
+ * computes, api/ serves and client/ turns into the JSON contract.
+ */
+import type { SiteName } from '../base/ids.ts';
+
+export type GroupMode = 'single' | 'local' | 'everywhere' | 'off' | 'contested';
+
+/** The last known committed offset of a group in one partition, as read at `site`. */
+export interface GroupPosition {
+  readonly site: SiteName;
+  readonly group: string;
+  readonly topic: string; // as named at `site`
+  readonly partition: number;
+  /** Next record to read; undefined: the commit was deleted or has expired. */
+  readonly offset: bigint | undefined;
+  /** Leader epoch of the commit at `site`; -1 when it carried none. */
+  readonly leaderEpoch: number;
+  readonly metadata: string;
+  /** When the position was read from the group's coordinator, wall clock. */
+  readonly asOfMs: number;
+}
+
+export interface GroupHome {
+  readonly site: SiteName;
+  readonly epoch: number;
+}
+
+export type Certainty = 'exact' | 'lower_bound' | 'unknown';
+
+/** Closed list; docs explain each. The first ones are exact. */
+export type TranslationReason =
+  | 'in_run' // the record itself, at its place in the copy
+  | 'in_gap' // nothing copied lies between; the next copied record
+  | 'at_end' // all that was scanned has been read; the next record to arrive
+  | 'same_log' // source and target are the same log
+  | 'not_copied_yet' // the group is ahead of the copy: the end of the copy
+  | 'before_map' // older than what the map knows: the earliest copy still held
+  | 'not_covered' // the map has a hole there (being rebuilt): the last place known before it
+  | 'coarsened' // memory bound reached there: an earlier record
+  | 'no_commit' // the group never committed there: the earliest copy
+  | 'no_map' // nothing is known of the copy
+  | 'not_replicated' // no flow carries the topic to that site
+  | 'generation_changed'; // the commit belongs to an earlier life of the topic
+
+export interface TranslatedPosition {
+  readonly source: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: bigint | undefined;
+  };
+  readonly target: {
+    readonly topic: string;
+    readonly partition: number;
+    readonly offset: bigint | undefined; // undefined if and only if `unknown`
+  };
+  readonly certainty: Certainty;
+  readonly reason: TranslationReason;
+  /** Records at the source, at or after the position, that are not at the target: at least so many. */
+  readonly notHereAtLeast: bigint | undefined;
+  /** Records read at the source that will be read again, by translation: at most so many. */
+  readonly reread: bigint | undefined;
+  readonly generation: number;
+}
+
+export interface TranslateAnswer {
+  readonly mesh: string;
+  readonly group: string;
+  readonly from: SiteName;
+  readonly to: SiteName;
+  readonly mode: GroupMode;
+  readonly home: GroupHome | undefined;
+  /** The weakest certainty of all positions. */
+  readonly verdict: Certainty;
+  readonly safeToStart: boolean;
+  /** Why not, a sentence each; empty when safe. */
+  readonly blockers: readonly string[];
+  readonly sourceReachable: boolean;
+  readonly positionsAsOfMs: number | undefined;
+  readonly sourceEndAsOfMs: number | undefined;
+  readonly positions: readonly TranslatedPosition[];
+}
+
+export interface FailoverPlan {
+  /** Digest of everything the plan would do: executing with another one is refused. */
+  readonly planId: string;
+  readonly answer: TranslateAnswer;
+  /** `agent silent since …`, `Kafka refused from west-1`: what makes us think the home is dead. */
+  readonly evidence: readonly string[];
+  /** Loss over all partitions, at least: records and seconds; the rate at which it grew. */
+  readonly lossRecordsAtLeast: bigint;
+  readonly lossSeconds: number | undefined;
+  readonly growthRecordsPerSecond: number | undefined;
+  /** Empty when it may be executed. */
+  readonly refusals: readonly string[];
+}
+
+export interface FailoverReport {
+  readonly plan: FailoverPlan;
+  readonly committed: readonly TranslatedPosition[];
+  readonly home: GroupHome;
+  readonly executedAtMs: number;
+}
