@@ -3,6 +3,7 @@
  * computes, api/ serves and client/ turns into the JSON contract.
  */
 import type { SiteName } from '../base/ids.ts';
+import type { Certainty } from '../offsets/certainty.ts';
 
 export type GroupMode = 'single' | 'local' | 'everywhere' | 'off' | 'contested';
 
@@ -25,8 +26,6 @@ export interface GroupHome {
   readonly site: SiteName;
   readonly epoch: number;
 }
-
-export type Certainty = 'exact' | 'lower_bound' | 'unknown';
 
 /** Closed list; docs explain each. The first ones are exact. */
 export type TranslationReason =

@@ -1,0 +1,56 @@
+/**
+ * All offset maps that an agent knows, its own flows' and its peers'. The maps themselves are in
+ * `offset-map.ts`; this is the shelf: finds them, takes stored segments in, gives changed ones out.
+ */
+import type { MapFrontier, MapId, MapTranslation, Run, StoredSegment } from './run.ts';
+
+/** What a flow does with the map of a partition that it carries. */
+export interface MapWriter {
+  readonly id: MapId;
+  /** Where the stored map ends: the next source offset, and the target offset behind the last run. */
+  readonly end: { readonly source: number; readonly target: number } | undefined;
+  /** The next source offset that has been neither copied nor scanned as gap. */
+  readonly scannedEnd: number | undefined;
+  /**
+   * Opens a segment for this takeover, from the source offset on: what follows belongs to it, and
+   * wins over what a lower takeover says about the same source range.
+   */
+  begin(takeover: number, sourceOffset: number): void;
+  /** Appends at the end; runs must not overlap what is there. */
+  append(run: Run): void;
+  /** Every source offset below it is in a run or will never be copied. */
+  scannedTo(sourceOffset: number): void;
+  /** A range read back from the target's headers (older first or later does not matter). */
+  fill(runs: readonly Run[], sourceFrom: number, sourceTo: number): void;
+  setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
+}
+
+export interface MapReader {
+  readonly id: MapId;
+  readonly frontier: MapFrontier | undefined;
+  /** Source offset of the next record to read -> target offset of the next record to read. */
+  forward(offset: bigint): MapTranslation;
+  /** The same search on the other column. */
+  inverse(offset: bigint): MapTranslation;
+  /** Copied records with source offsets in [from, to): exact where covered, else at least. */
+  countCopied(from: bigint, to: bigint): { readonly records: bigint; readonly isExact: boolean };
+}
+
+export interface MapBook {
+  /** The map of that life of the topic, made when it is new. */
+  writer(id: MapId): MapWriter;
+  /** The newest generation of it; undefined: nothing known. */
+  reader(flow: string, topic: string, partition: number): MapReader | undefined;
+  /** Every partition known of that topic in that flow, ascending. */
+  partitions(flow: string, topic: string): readonly number[];
+  topics(flow: string): readonly string[];
+
+  /** Takes in a stored or streamed segment or frontier. @throws MeshError state_corrupt */
+  load(segment: StoredSegment): void;
+  /** Segments that our own writers changed since the last call: to be stored, then streamed. */
+  takeChanged(): readonly StoredSegment[];
+  /** Everything, as it would be stored: the snapshot of a watch. */
+  snapshot(flow?: string): Iterable<StoredSegment>;
+  /** Told after load and after writers' changes were taken. */
+  onChanged(listener: (segments: readonly StoredSegment[]) => void): () => void;
+}
