@@ -6,7 +6,9 @@ export function brokersOf(site: TestSite): string[] {
   const name = `CAUSEWAY_TEST_${site.toUpperCase()}`;
   const found = process.env[name];
   if (found === undefined) {
-    throw new Error(`${name} is not set: run this file by \`npm test -- FILE\`, which starts Kafka`);
+    throw new Error(
+      `${name} is not set: run this file by \`npm test -- FILE\`, which starts Kafka`,
+    );
   }
   return found.split(',');
 }
