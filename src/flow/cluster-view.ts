@@ -1,0 +1,121 @@
+/**
+ * The present metadata of one cluster, shared by all that reads from or writes to it. Refreshed by
+ * interval, and at once (but not more often than every 200 ms) when someone met a stale leader.
+ */
+import type { Clock } from '../base/clock.ts';
+import { isMeshError, errorMessage } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type {
+  Cluster,
+  ClusterMetadata,
+  PartitionMetadata,
+  TopicMetadata,
+} from '../kafka/cluster.ts';
+
+const staleRefreshMsMin = 200;
+
+export class ClusterView {
+  readonly cluster: Cluster;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #refreshMs: number;
+  readonly #listeners = new Set<() => void>();
+  #current: ClusterMetadata | undefined;
+  #running: Promise<void> | undefined;
+  #failingSinceMs: number | undefined;
+  #why = '';
+  #wake: (() => void) | undefined;
+
+  constructor(cluster: Cluster, options: { refreshMs: number; clock: Clock; log: Log }) {
+    this.cluster = cluster;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#refreshMs = options.refreshMs;
+  }
+
+  get current(): ClusterMetadata | undefined {
+    return this.#current;
+  }
+
+  /** Wall clock since when the cluster does not answer; undefined while it does. */
+  get unreachableSinceMs(): number | undefined {
+    return this.#failingSinceMs;
+  }
+
+  get why(): string {
+    return this.#why;
+  }
+
+  topic(name: string): TopicMetadata | undefined {
+    return this.#current?.topics.get(name);
+  }
+
+  partition(topic: string, partition: number): PartitionMetadata | undefined {
+    return this.topic(topic)?.partitions.find((found) => found.partition === partition);
+  }
+
+  /** Broker id of the leader; undefined while there is none. */
+  leader(topic: string, partition: number): number | undefined {
+    const found = this.topic(topic)?.partitions[partition];
+    return found === undefined || found.leader < 0 ? undefined : found.leader;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Asks for a refresh soon: what is known has proved stale. */
+  invalidate(): void {
+    this.#wake?.();
+  }
+
+  /** Fresh metadata; joins a refresh that is under way. */
+  async refresh(signal?: AbortSignal): Promise<void> {
+    this.#running ??= this.#refresh(signal).finally(() => {
+      this.#running = undefined;
+    });
+    await this.#running;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.refresh(signal);
+      } catch (error) {
+        if (isMeshError(error, 'aborted')) return;
+        this.#log.debug({ cluster: this.cluster.name, why: errorMessage(error) }, 'no metadata');
+      }
+      await this.#pause(signal);
+    }
+  }
+
+  async #refresh(signal: AbortSignal | undefined): Promise<void> {
+    try {
+      this.#current = await this.cluster.metadata(signal);
+      this.#failingSinceMs = undefined;
+      this.#why = '';
+    } catch (error) {
+      this.#failingSinceMs ??= this.#clock.nowMs();
+      this.#why = errorMessage(error);
+      throw error;
+    } finally {
+      for (const listener of this.#listeners) listener();
+    }
+  }
+
+  async #pause(signal: AbortSignal): Promise<void> {
+    const controller = new AbortController();
+    const onAbort = (): void => controller.abort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    // While the cluster is away, look more often: its return should be noticed within a second.
+    const ms = this.#failingSinceMs === undefined ? this.#refreshMs : 1000;
+    this.#wake = onAbort;
+    const startedMs = this.#clock.monotonicMs();
+    await this.#clock.sleep(ms, controller.signal).catch(() => undefined);
+    this.#wake = undefined;
+    signal.removeEventListener('abort', onAbort);
+    const leftMs = staleRefreshMsMin - (this.#clock.monotonicMs() - startedMs);
+    if (leftMs > 0) await this.#clock.sleep(leftMs, signal).catch(() => undefined);
+  }
+}

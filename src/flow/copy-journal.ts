@@ -1,0 +1,87 @@
+/**
+ * What must be known of a copied partition before the first record is written to it, and cannot be
+ * read from the target: our producer ids there, where copying began, which lives of the two topics
+ * belong together. Kept in `__causeway-offset-maps` beside the map segments, under keys of its own.
+ *
+ * Invariant: a producer id is stored, acknowledged, before anything is written with it. So a stamp in
+ * a batch of another producer id is never ours.
+ */
+import { MeshError } from '../base/errors.ts';
+import type { StateRecord } from '../kafka/state-records.ts';
+
+export interface CopyRecord {
+  /** Every producer id that ever wrote to the remote partition for us; few, mostly one. */
+  readonly producerIds: readonly bigint[];
+  readonly generation: number;
+  /** First source offset of this generation that is to be copied. */
+  readonly startOffset: bigint;
+  readonly sourceTopicId: string;
+  readonly targetTopicId: string;
+}
+
+export interface CopyKey {
+  readonly flow: string;
+  readonly topic: string;
+  readonly partition: number;
+}
+
+const keyPrefix = 'copy/1/';
+
+function keyText(key: CopyKey): string {
+  return `${keyPrefix}${key.flow}/${key.topic}/${key.partition}`;
+}
+
+function parseValue(key: string, value: Buffer): CopyRecord {
+  try {
+    // The fields are checked one by one below: this only says that there may be any.
+    const fields = JSON.parse(value.toString('utf8')) as Partial<Record<keyof CopyRecord, unknown>>;
+    const { producerIds, generation, startOffset, sourceTopicId, targetTopicId } = fields;
+    if (!Array.isArray(producerIds) || !Number.isSafeInteger(generation)) throw new Error('shape');
+    if (typeof sourceTopicId !== 'string' || typeof targetTopicId !== 'string') {
+      throw new Error('topic ids');
+    }
+    return {
+      producerIds: producerIds.map((id) => BigInt(String(id))),
+      generation: Number(generation),
+      startOffset: BigInt(String(startOffset)),
+      sourceTopicId,
+      targetTopicId,
+    };
+  } catch (cause) {
+    throw new MeshError('state_corrupt', `record ${key}: not a copy record of version 1`, {
+      cause,
+      details: { key },
+    });
+  }
+}
+
+export class CopyJournal {
+  readonly #records = new Map<string, CopyRecord>();
+  readonly #append: (records: readonly StateRecord[]) => Promise<void>;
+
+  constructor(append: (records: readonly StateRecord[]) => Promise<void>) {
+    this.#append = append;
+  }
+
+  get(key: CopyKey): CopyRecord | undefined {
+    return this.#records.get(keyText(key));
+  }
+
+  /** Resolves when stored: only then may what it allows be done. */
+  async put(key: CopyKey, record: CopyRecord): Promise<void> {
+    const text = JSON.stringify(record, (_name, value: unknown) =>
+      typeof value === 'bigint' ? value.toString() : value,
+    );
+    await this.#append([{ key: Buffer.from(keyText(key)), value: Buffer.from(text) }]);
+    this.#records.set(keyText(key), record);
+  }
+
+  /** Takes in a record of the state topic; false when it is not of this kind. */
+  load(record: StateRecord): boolean {
+    const key = record.key.toString('utf8');
+    if (!key.startsWith(keyPrefix)) return false;
+    if (record.value === null) this.#records.delete(key);
+    else this.#records.set(key, parseValue(key, record.value));
+    return true;
+  }
+}

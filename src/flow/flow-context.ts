@@ -1,0 +1,60 @@
+/** What all partitions of one flow share: handed to each part as a plain object. */
+import type { Deps } from '../base/deps.ts';
+import type { BufferPool } from '../base/buffer-pool.ts';
+import type { SlotShare } from '../kafka/slots.ts';
+import type { MapBook } from '../offsets/map-book.ts';
+import type { FlowSettings, Topology } from '../topology/model.ts';
+import type { ByteBudget } from './byte-budget.ts';
+import type { ClusterView } from './cluster-view.ts';
+import type { CopyJournal } from './copy-journal.ts';
+
+/** Something that an operator should know of: kept in `__causeway-events`, and logged. */
+export interface FlowEvent {
+  readonly kind:
+    | 'source_reset'
+    | 'target_reset'
+    | 'foreign_writer'
+    | 'fence_changed'
+    | 'looped_records'
+    | 'partition_paused';
+  readonly flow: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly text: string;
+  /** Offsets lost or in doubt: `[from, to)` at the site named. */
+  readonly range?: { readonly site: string; readonly from: bigint; readonly to: bigint };
+}
+
+export interface FlowTimings {
+  /** Between two looks at the topics and partitions of both clusters. */
+  readonly upkeepMs: number;
+  readonly fetchWaitMs: number;
+  readonly produceTimeoutMs: number;
+  readonly retryDelayMsMin: number;
+  readonly retryDelayMsMax: number;
+}
+
+export const defaultTimings: FlowTimings = {
+  upkeepMs: 5_000,
+  fetchWaitMs: 500,
+  produceTimeoutMs: 30_000,
+  retryDelayMsMin: 500,
+  retryDelayMsMax: 30_000,
+};
+
+export interface FlowContext {
+  readonly deps: Deps;
+  readonly topology: Topology;
+  readonly settings: FlowSettings;
+  /** `west-1` */
+  readonly agent: string;
+  readonly source: ClusterView;
+  readonly target: ClusterView;
+  readonly slots: SlotShare;
+  readonly maps: MapBook;
+  readonly journal: CopyJournal;
+  readonly budget: ByteBudget;
+  readonly pool: BufferPool;
+  readonly timings: FlowTimings;
+  readonly onEvent: (event: FlowEvent) => void;
+}
