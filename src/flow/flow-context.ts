@@ -7,6 +7,7 @@ import type { FlowSettings, Topology } from '../topology/model.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
+import type { TargetLimits } from './target-limits.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
 export interface FlowEvent {
@@ -53,6 +54,7 @@ export interface FlowContext {
   readonly slots: SlotShare;
   readonly maps: MapBook;
   readonly journal: CopyJournal;
+  readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
   readonly timings: FlowTimings;

@@ -18,6 +18,14 @@ export type FlowState = 'starting' | 'current' | 'lagging' | 'blocked' | 'unreac
 /** Who holds the flow back, so that the alarm names its cause. */
 export type HeldBy = 'source' | 'wan' | 'target' | 'limit' | 'paused' | 'unreachable' | 'blocked';
 
+/** A partition that a flow carries, and the slot that its work belongs to. */
+export interface CopyTarget {
+  readonly topic: string; // the name at the source
+  readonly remoteTopic: string; // the name at the target
+  readonly partition: number;
+  readonly slot: number;
+}
+
 export interface PartitionStatus {
   readonly topic: string; // the name at the source
   readonly remoteTopic: string; // the name at the target

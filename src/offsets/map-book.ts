@@ -11,6 +11,8 @@ export interface MapWriter {
   readonly end: { readonly source: number; readonly target: number } | undefined;
   /** The next source offset that has been neither copied nor scanned as gap. */
   readonly scannedEnd: number | undefined;
+  /** The highest takeover number that is known of it. */
+  readonly takeover: number | undefined;
   /**
    * Opens a segment for this takeover, from the source offset on: what follows belongs to it, and
    * wins over what a lower takeover says about the same source range.
