@@ -2,91 +2,18 @@
  * What the agent offers to its API, and all that the API knows of the agent. gRPC services and HTTP
  * handlers convert and delegate; decisions are behind these methods. All reject with MeshError.
  */
-import type { FlowId, SiteName } from '../base/ids.ts';
-import type { FlowStatus } from '../flow/status.ts';
+import type { FlowId } from '../base/ids.ts';
 import type {
-  FailoverPlan,
-  FailoverReport,
-  GroupHome,
-  GroupPosition,
-  TranslateAnswer,
-} from '../groups/answer.ts';
-import type { StoredSegment } from '../offsets/run.ts';
-
-export interface AgentIdentity {
-  readonly mesh: string;
-  readonly site: SiteName;
-  /** `west-1` */
-  readonly agent: string;
-  readonly softwareVersion: string;
-  readonly startedAtMs: number;
-}
-
-export interface TopologyView {
-  readonly version: number;
-  readonly hash: string;
-  readonly source: string; // YAML as read
-  /** A topology with the same version but another hash that was seen and refused, and where. */
-  readonly conflict:
-    | { readonly peer: string; readonly hash: string; readonly differences: readonly string[] }
-    | undefined;
-}
-
-export interface PeerView {
-  readonly agent: string; // `east-1`
-  readonly grpc: string;
-  readonly state: 'connected' | 'connecting' | 'silent' | 'refused';
-  readonly lastContactMs: number | undefined;
-  readonly topologyVersion: number | undefined;
-  readonly why: string;
-}
-
-export interface MeshStatus {
-  readonly identity: AgentIdentity;
-  readonly topologyVersion: number;
-  readonly topologyHash: string;
-  readonly conflict: string | undefined;
-  readonly flows: readonly FlowStatus[];
-  readonly peers: readonly PeerView[];
-  readonly groups: {
-    readonly ready: number;
-    readonly contested: number;
-    readonly bounded: number;
-    readonly unknown: number;
-  };
-}
-
-export interface Readiness {
-  readonly isReady: boolean;
-  readonly reasons: readonly string[];
-}
-
-export interface TranslateRequest {
-  readonly group: string;
-  readonly from: SiteName;
-  readonly to: SiteName;
-  /** Explicit positions instead of the group's: name at `from`, next record to read. */
-  readonly positions: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly offset: bigint;
-  }[];
-}
-
-export interface FailoverRequest {
-  readonly group: string;
-  readonly from: SiteName;
-  readonly to: SiteName;
-}
-
-/** One change of what is known about groups; a position without offset is a deleted commit. */
-export type GroupUpdate =
-  | { readonly kind: 'position'; readonly position: GroupPosition }
-  | { readonly kind: 'home'; readonly group: string; readonly home: GroupHome }
-  | { readonly kind: 'synced' };
-
-export type MapUpdate =
-  { readonly kind: 'segment'; readonly segment: StoredSegment } | { readonly kind: 'synced' };
+  AgentIdentity,
+  FailoverRequest,
+  GroupUpdate,
+  MapUpdate,
+  MeshStatus,
+  Readiness,
+  TopologyView,
+  TranslateRequest,
+} from '../client/agent-shapes.ts';
+import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
 
 export interface AgentPorts {
   identity(): AgentIdentity;

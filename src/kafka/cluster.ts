@@ -175,8 +175,15 @@ export interface Cluster extends AsyncDisposable {
   ): Promise<readonly ListedOffset[]>;
   /** Section "Fence" of ARCHITECTURE.md; retries what a new coordinator answers, bounded. */
   fence(request: FenceRequest, signal?: AbortSignal): Promise<Fence>;
-  /** An empty transaction with that id on a scratch partition, so that Kafka does not forget it. */
-  keepAlive(transactionalId: string, scratch: TopicPartition): Promise<void>;
+  /**
+   * An empty transaction on a scratch partition by the present holder, so that Kafka does not forget
+   * the id; the epoch stays. @throws MeshError fenced when another holder has taken over
+   */
+  keepAlive(
+    transactionalId: string,
+    holder: { readonly producerId: bigint; readonly producerEpoch: number },
+    scratch: TopicPartition,
+  ): Promise<void>;
 
   createTopics(topics: readonly NewTopic[]): Promise<readonly CreateResult[]>;
   createPartitions(topic: string, total: number): Promise<void>;
