@@ -1,0 +1,218 @@
+/**
+ * From what a fetch brought to what a produce sends: drops what must not be copied, appends the
+ * provenance header to every record, renumbers, merges small batches. One pass, no object per record.
+ *
+ * Invariants: key, value, headers and time of a record are copied byte for byte; every source offset
+ * below a batch's `nextSourceOffset` is in it, in an earlier one, or never to be copied; a batch that
+ * fails its checksum stops here.
+ */
+import type { BufferPool } from '../base/buffer-pool.ts';
+import type { CompressionChoice } from '../topology/model.ts';
+import { AbortedFilter } from './aborted-filter.ts';
+import { batchAt, completeBatches } from './batch-header.ts';
+import { BatchBuilder, type RawTimes } from './batch-builder.ts';
+import type { Codec } from './codecs.ts';
+import { corrupt } from './corrupt.ts';
+import { copyBytes } from './copy-bytes.ts';
+import { isLooped, type LoopGuard } from './loop-guard.ts';
+import { OriginTemplate } from './origin-template.ts';
+import { RecordReader } from './record-reader.ts';
+import { readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
+import type { AbortedTransaction, StampedBatch, StampResult } from './stamped-batch.ts';
+import { intLength, longLength, writeInt, writeLong } from './varint.ts';
+
+export interface StamperOptions {
+  readonly site: string;
+  readonly topic: string;
+  readonly partition: number;
+  readonly generation: number;
+  /** No batch is made larger, unless a single record is. */
+  readonly batchBytesMax: number;
+  readonly codec: CompressionChoice;
+  readonly pool: BufferPool;
+  readonly loop?: LoopGuard;
+}
+
+/** Beyond this many ms from 1970 sums of times are not exact: such batches keep their deltas. */
+const safeTimestamp = 2n ** 51n;
+const safeDelta = 2 ** 51;
+/** Length, time and place of a record are varints: at most so many bytes. */
+const variableBytesMax = 20;
+/** A guess; too low only means that less is merged. */
+const expansionGuess = 4;
+
+/** What holds for all records of one source batch. */
+interface BatchPlan {
+  readonly baseOffset: number;
+  readonly codec: Codec;
+  readonly base: number;
+  readonly isSafe: boolean;
+  readonly isLogAppendTime: boolean;
+  readonly raw: RawTimes;
+}
+
+export class Stamper {
+  readonly #options: StamperOptions;
+  readonly #where: string;
+  readonly #template: OriginTemplate;
+  #builder: BatchBuilder | undefined;
+  #made: StampedBatch[] = [];
+  #bytesAhead = 0;
+  #looped = 0;
+
+  constructor(options: StamperOptions) {
+    this.#options = options;
+    this.#where = `${options.topic}/${options.partition}`;
+    this.#template = new OriginTemplate(options);
+  }
+
+  /**
+   * @param records raw batches of one fetch; the last may be cut off
+   * @param position records below it are not wanted
+   * @param aborted all aborted transactions that overlap the fetched range
+   * @throws MeshError batch_corrupt; nothing of the fetch is kept then
+   */
+  stamp(records: Buffer, position: number, aborted: readonly AbortedTransaction[]): StampResult {
+    const filter = new AbortedFilter(aborted);
+    const skipped = { control: 0, aborted: 0, looped: 0 };
+    let nextPosition = position;
+    this.#made = [];
+    this.#looped = 0;
+    this.#template.goTo(position);
+    this.#bytesAhead = estimate(records, this.#template.bytes.length + variableBytesMax);
+    try {
+      for (const { from, to } of completeBatches(records)) {
+        const batch = readBatch(records.subarray(from, to), this.#where);
+        const isAborted = filter.drops(batch);
+        if (batch.lastOffset < nextPosition) continue;
+        if (batch.isControl) skipped.control += batch.recordCount;
+        else if (isAborted) skipped.aborted += batch.recordCount;
+        else if (batch.recordCount > 0) this.#append(batch, nextPosition);
+        nextPosition = batch.lastOffset + 1;
+        this.#bytesAhead -= Math.min(this.#bytesAhead, to - from);
+      }
+      this.#flush();
+    } catch (error) {
+      this.#dropAll();
+      throw error;
+    }
+    const batches = this.#made;
+    this.#made = [];
+    return { batches, nextPosition, skipped: { ...skipped, looped: this.#looped } };
+  }
+
+  #append(batch: SourceBatch, position: number): void {
+    const plan = this.#plan(batch);
+    const reader = new RecordReader(
+      recordsOf(batch, this.#where),
+      `${this.#where}@${batch.baseOffset}`,
+    );
+    const firstOffset = position - batch.baseOffset;
+    const { loop } = this.#options;
+    let count = 0;
+    while (reader.next()) {
+      count += 1;
+      if (reader.offsetDelta < firstOffset) continue;
+      if (loop !== undefined && isLooped(reader, loop)) {
+        this.#looped += 1;
+        continue;
+      }
+      this.#write(reader, plan);
+    }
+    if (count === batch.recordCount) return;
+    const text = `${count} records, the batch says ${batch.recordCount}`;
+    throw corrupt(`${this.#where}@${batch.baseOffset}`, text);
+  }
+
+  #plan(batch: SourceBatch): BatchPlan {
+    const { codec } = this.#options;
+    const base = batch.isLogAppendTime ? batch.maxTimestamp : batch.baseTimestamp;
+    return {
+      baseOffset: batch.baseOffset,
+      codec: codec === 'source' ? batch.codec : codec,
+      base: Number(base),
+      isSafe: isSafeTime(base) && isSafeTime(batch.maxTimestamp),
+      isLogAppendTime: batch.isLogAppendTime,
+      raw: { base, max: batch.maxTimestamp },
+    };
+  }
+
+  #write(reader: RecordReader, plan: BatchPlan): void {
+    const template = this.#template;
+    const sourceOffset = plan.baseOffset + reader.offsetDelta;
+    template.goTo(sourceOffset);
+    const sourceDelta = plan.isLogAppendTime ? 0 : reader.timestampDelta();
+    const isExact = plan.isSafe && sourceDelta < safeDelta && sourceDelta > -safeDelta;
+    const { headersAt, keyAt, headerCount, firstHeaderAt, to } = reader;
+    const stamp = template.bytes;
+    const headerCountLength = intLength(headerCount + 1);
+    const fixed = 1 + headersAt - keyAt + headerCountLength + to - firstHeaderAt + stamp.length;
+    const builder = this.#roomFor(fixed + variableBytesMax, plan, isExact);
+    const delta = isExact ? sourceDelta + plan.base - builder.baseTimestamp : 0;
+    const deltaLength = isExact ? longLength(delta) : reader.timestampLength;
+    const { bytes, view, recordCount } = builder;
+    let at = writeInt(bytes, builder.at, fixed + deltaLength + intLength(recordCount));
+    bytes[at] = reader.bytes[reader.from] ?? 0;
+    at += 1;
+    if (isExact) at = writeLong(bytes, at, delta);
+    else at = reader.copyTimestamp(bytes, at);
+    at = writeInt(bytes, at, recordCount);
+    at = copyBytes(reader.bytes, reader.view, keyAt, headersAt, bytes, view, at);
+    at = writeInt(bytes, at, headerCount + 1);
+    at = copyBytes(reader.bytes, reader.view, firstHeaderAt, to, bytes, view, at);
+    builder.at = copyBytes(stamp, template.view, 0, stamp.length, bytes, view, at);
+    if (isExact) builder.maxTimestamp = Math.max(builder.maxTimestamp, plan.base + sourceDelta);
+    builder.count(sourceOffset);
+  }
+
+  /** The builder to write the next record to: the present one, or a new one. */
+  #roomFor(bytes: number, plan: BatchPlan, isExact: boolean): BatchBuilder {
+    const present = this.#builder;
+    if (present !== undefined) {
+      const fits = present.at + bytes <= present.limit && present.codec === plan.codec;
+      const sameTimes = isExact ? present.raw === undefined : present.raw === plan.raw;
+      if (fits && sameTimes) return present;
+    }
+    this.#flush();
+    const { codec } = plan;
+    const { pool, batchBytesMax } = this.#options;
+    // Compressed batches may come out a little larger than they went in.
+    const wanted = codec === 'none' ? batchBytesMax : batchBytesMax - (batchBytesMax >> 6) - 1024;
+    const ahead = codec === 'none' ? this.#bytesAhead : this.#bytesAhead * expansionGuess;
+    this.#builder = new BatchBuilder({
+      pool,
+      codec,
+      limit: batchAt.records + Math.max(bytes, Math.min(wanted - batchAt.records, ahead)),
+      baseTimestamp: plan.base,
+      raw: isExact ? undefined : plan.raw,
+    });
+    return this.#builder;
+  }
+
+  #flush(): void {
+    const builder = this.#builder;
+    this.#builder = undefined;
+    if (builder !== undefined) this.#made.push(builder.close());
+  }
+
+  #dropAll(): void {
+    this.#builder?.drop();
+    this.#builder = undefined;
+    for (const batch of this.#made) batch.release();
+    this.#made = [];
+  }
+}
+
+function isSafeTime(time: bigint): boolean {
+  return time < safeTimestamp && time > -safeTimestamp;
+}
+
+/** What the records of a fetch take once stamped, roughly: room to merge them in. */
+function estimate(records: Buffer, stampBytes: number): number {
+  let bytes = 0;
+  for (const { from, to } of completeBatches(records)) {
+    const count = to - from > batchAt.records ? records.readInt32BE(from + batchAt.recordCount) : 0;
+    bytes += to - from + Math.max(0, count) * stampBytes;
+  }
+  return bytes;
+}

@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { crc32c } from '@node-rs/crc32';
+import fc from 'fast-check';
+import { BufferPool } from '../../../src/base/buffer-pool.ts';
+import { isMeshError } from '../../../src/base/errors.ts';
+import { attributeBits } from '../../../src/records/batch-header.ts';
+import {
+  encodeBatch,
+  type BuildOptions,
+  type PlainRecord,
+} from '../../../src/records/build-batch.ts';
+import type { Codec } from '../../../src/records/codecs.ts';
+import { decodeBatches, type DecodedRecord } from '../../../src/records/decode-records.ts';
+import { originKeyBytes } from '../../../src/records/origin.ts';
+import { scanOrigins } from '../../../src/records/scan-origins.ts';
+import { sealBatch } from '../../../src/records/seal.ts';
+import { Stamper, type StamperOptions } from '../../../src/records/stamper.ts';
+import type { StampResult } from '../../../src/records/stamped-batch.ts';
+
+const codec = fc.constantFrom<Codec>('none', 'gzip', 'snappy', 'lz4', 'zstd');
+const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array));
+const record: fc.Arbitrary<PlainRecord> = fc.record({
+  key: fc.option(bytes),
+  value: fc.option(bytes),
+  timestampMs: fc.oneof(
+    fc.constant(-1),
+    fc.constant(0),
+    fc.integer({ min: 1_700_000_000_000, max: 1_800_000_000_000 }),
+    fc.constant(9_000_000_000_000),
+  ),
+  headers: fc.array(
+    fc.record({
+      key: fc.oneof(bytes, fc.constant(originKeyBytes)),
+      value: fc.option(bytes),
+    }),
+    { maxLength: 4 },
+  ),
+});
+
+interface Placed {
+  readonly batch: Buffer;
+  readonly records: readonly { offset: number; record: PlainRecord }[];
+  readonly isDropped: boolean;
+}
+
+/** Batches one behind the other, with holes in and between them. */
+const log: fc.Arbitrary<readonly Placed[]> = fc
+  .array(
+    fc.record({
+      records: fc.array(fc.record({ record, gap: fc.integer({ min: 0, max: 3 }) }), {
+        maxLength: 12,
+      }),
+      codec,
+      gapBefore: fc.integer({ min: 0, max: 5 }),
+      kind: fc.constantFrom('plain', 'plain', 'transactional', 'appendTime', 'control'),
+    }),
+    { minLength: 1, maxLength: 6 },
+  )
+  .map((parts) => {
+    let next = 0;
+    return parts.map(({ records, codec, gapBefore, kind }): Placed => {
+      const baseOffset = next + gapBefore;
+      let place = -1;
+      const places = records.map(({ gap }) => (place += gap + 1));
+      next = baseOffset + Math.max(0, place) + 1;
+      const options: BuildOptions = {
+        codec,
+        baseOffset,
+        offsetDelta: (index) => places[index] ?? 0,
+        attributes:
+          kind === 'transactional'
+            ? attributeBits.transactional
+            : kind === 'appendTime'
+              ? attributeBits.logAppendTime
+              : kind === 'control'
+                ? attributeBits.control | attributeBits.transactional
+                : 0,
+        producerId: 7n,
+      };
+      const plain = records.map((one) => one.record);
+      const max = plain.reduce((found, { timestampMs }) => Math.max(found, timestampMs), -1);
+      return {
+        batch: encodeBatch(plain, options),
+        records: plain.map((one, index) => ({
+          offset: baseOffset + (places[index] ?? 0),
+          record: kind === 'appendTime' ? { ...one, timestampMs: max } : one,
+        })),
+        isDropped: kind === 'control',
+      };
+    });
+  });
+
+function stamper(options: Partial<StamperOptions> = {}): Stamper {
+  return new Stamper({
+    site: 'east',
+    topic: 'orders',
+    partition: 3,
+    generation: 1,
+    batchBytesMax: 64 * 1024,
+    codec: 'source',
+    pool: new BufferPool(),
+    ...options,
+  });
+}
+
+/** What arrives, had these batches been appended to an empty log; seals them as the window does. */
+function landed(result: StampResult): DecodedRecord[] {
+  let base = 0;
+  return result.batches.flatMap((batch) => {
+    sealBatch(batch.bytes, { producerId: 9n, producerEpoch: 1, baseSequence: base });
+    batch.bytes.writeBigInt64BE(BigInt(base), 0);
+    assert.equal(crc32c(batch.bytes.subarray(21)), batch.bytes.readUInt32BE(17));
+    const decoded = [...decodeBatches(batch.bytes, 'target')].flatMap(({ records }) => records);
+    assert.equal(decoded.length, batch.recordCount);
+    assert.deepEqual(
+      decoded.map(({ offset }) => offset),
+      decoded.map((_, index) => base + index),
+    );
+    base += batch.recordCount;
+    return decoded;
+  });
+}
+
+function sourceOffsets(result: StampResult): number[] {
+  return result.batches.flatMap(({ runs, recordCount }) => {
+    const offsets: number[] = [];
+    for (const { sourceOffset, index, length } of runs) {
+      assert.equal(index, offsets.length);
+      for (let step = 0; step < length; step += 1) offsets.push(sourceOffset + step);
+    }
+    assert.equal(offsets.length, recordCount);
+    return offsets;
+  });
+}
+
+function stampOf(offset: number): { key: Buffer; value: Buffer } {
+  return { key: originKeyBytes, value: Buffer.from(`east/orders/3@${offset}`) };
+}
+
+describe('Stamper', () => {
+  test('every record arrives unchanged but for one header more, whatever the batches', () => {
+    fc.assert(
+      fc.property(
+        log,
+        fc.integer({ min: 0, max: 30 }),
+        fc.constantFrom(600, 4_000, 64 * 1024),
+        fc.constantFrom<StamperOptions['codec']>('source', 'none', 'lz4'),
+        (placed, position, batchBytesMax, codec) => {
+          const records = Buffer.concat(placed.map(({ batch }) => batch));
+          const result = stamper({ batchBytesMax, codec }).stamp(records, position, []);
+          const expected = placed
+            .filter(({ isDropped }) => !isDropped)
+            .flatMap((one) => one.records)
+            .filter(({ offset }) => offset >= position);
+          const found = landed(result);
+          assert.deepEqual(
+            found.map(({ key, value, timestampMs, headers }) => ({
+              key,
+              value,
+              timestampMs,
+              headers,
+            })),
+            expected.map(({ offset, record }) => ({
+              key: record.key,
+              value: record.value,
+              timestampMs: record.timestampMs,
+              headers: [...(record.headers ?? []).map((one) => ({ ...one })), stampOf(offset)],
+            })),
+          );
+          assert.deepEqual(
+            sourceOffsets(result),
+            expected.map(({ offset }) => offset),
+          );
+          for (const { bytes, recordCount, maxTimestamp } of result.batches) {
+            assert.ok(bytes.length <= batchBytesMax || recordCount === 1);
+            assert.equal(Number(bytes.readBigInt64BE(35)), maxTimestamp);
+          }
+        },
+      ),
+      { numRuns: 400 },
+    );
+  });
+
+  test('a fetch cut off at any byte loses nothing: the rest comes with the next one', () => {
+    fc.assert(
+      fc.property(log, fc.nat(), (placed, cut) => {
+        const records = Buffer.concat(placed.map(({ batch }) => batch));
+        const one = stamper();
+        const first = one.stamp(records.subarray(0, cut % (records.length + 1)), 0, []);
+        const offsets = sourceOffsets(first);
+        const second = one.stamp(records, first.nextPosition, []);
+        const whole = stamper().stamp(records, 0, []);
+        assert.deepEqual([...offsets, ...sourceOffsets(second)], sourceOffsets(whole));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('the stamps are read back as the runs that were written', () => {
+    fc.assert(
+      fc.property(log, (placed) => {
+        const result = stamper().stamp(Buffer.concat(placed.map(({ batch }) => batch)), 0, []);
+        landed(result);
+        const log = Buffer.concat(result.batches.map(({ bytes }) => bytes));
+        const read = [...scanOrigins(log, 0)].flatMap(({ origin, length }) =>
+          Array.from({ length }, (_, step) => (origin?.offset ?? -1) + step),
+        );
+        assert.deepEqual(read, sourceOffsets(result));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('records of aborted transactions are dropped until the marker, others are not', () => {
+    const plain = (text: string): PlainRecord[] => [
+      { key: null, value: Buffer.from(text), timestampMs: 5 },
+    ];
+    const transactional = attributeBits.transactional;
+    const marker = (type: number): PlainRecord[] => [
+      { key: Buffer.from([0, 0, 0, type]), value: Buffer.alloc(6), timestampMs: 5 },
+    ];
+    const control = transactional | attributeBits.control;
+    const parts: [PlainRecord[], BuildOptions][] = [
+      [plain('aborted'), { attributes: transactional, producerId: 1n }],
+      [plain('other'), { attributes: transactional, producerId: 2n }],
+      [plain('not transactional'), { producerId: 1n }],
+      [marker(0), { attributes: control, producerId: 1n }],
+      [plain('committed later'), { attributes: transactional, producerId: 1n }],
+      [marker(1), { attributes: control, producerId: 1n }],
+      [plain('aborted again'), { attributes: transactional, producerId: 1n }],
+      [marker(0), { attributes: control, producerId: 1n }],
+    ];
+    const records = Buffer.concat(
+      parts.map(([list, options], index) => encodeBatch(list, { ...options, baseOffset: index })),
+    );
+    const aborted = [
+      { producerId: 1n, firstOffset: 6n },
+      { producerId: 1n, firstOffset: 0n },
+    ];
+    const result = stamper().stamp(records, 0, aborted);
+    assert.deepEqual(
+      landed(result).map(({ value }) => String(value)),
+      ['other', 'not transactional', 'committed later'],
+    );
+    assert.deepEqual(result.skipped, { control: 3, aborted: 2, looped: 0 });
+    assert.equal(result.nextPosition, 8);
+  });
+
+  test('times too far from 1970 to be added are carried as they were written', () => {
+    const batch = encodeBatch([{ key: null, value: null, timestampMs: 1 }], {});
+    batch.writeBigInt64BE(2n ** 62n, 27);
+    batch.writeBigInt64BE(2n ** 62n, 35);
+    sealBatch(batch, { producerId: -1n, producerEpoch: -1, baseSequence: -1 });
+    const near = encodeBatch([{ key: null, value: null, timestampMs: 7 }], { baseOffset: 1 });
+    const result = stamper().stamp(Buffer.concat([batch, near]), 0, []);
+    assert.deepEqual(
+      result.batches.map(({ bytes }) => bytes.readBigInt64BE(27)),
+      [2n ** 62n, 7n],
+    );
+  });
+
+  test('a damaged batch is an error that names topic, partition and offset, and nothing is kept', () => {
+    const pool = new BufferPool();
+    const good = encodeBatch([{ key: null, value: Buffer.from('good'), timestampMs: 1 }], {});
+    const bad = encodeBatch([{ key: null, value: Buffer.from('bad'), timestampMs: 1 }], {
+      baseOffset: 1,
+    });
+    bad[bad.length - 2] = (bad[bad.length - 2] ?? 0) ^ 1;
+    assert.throws(
+      () => stamper({ pool }).stamp(Buffer.concat([good, bad]), 0, []),
+      (error) => isMeshError(error, 'batch_corrupt') && error.message.includes('orders/3@1'),
+    );
+    assert.equal(pool.outBytes, 0);
+  });
+
+  test('any bytes with a right checksum give records or batch_corrupt, never anything else', () => {
+    fc.assert(
+      fc.property(
+        log,
+        fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 }),
+        (placed, hits) => {
+          const records = Buffer.concat(placed.map(({ batch }) => batch));
+          for (const [at, value] of hits) records[at % records.length] = value;
+          for (let at = 0; at + 61 <= records.length;) {
+            const size = 12 + records.readInt32BE(at + 8);
+            if (size < 61 || at + size > records.length) break;
+            records[at + 16] = 2;
+            records.writeUInt32BE(crc32c(records.subarray(at + 21, at + size)), at + 17);
+            at += size;
+          }
+          try {
+            for (const batch of stamper().stamp(records, 0, []).batches) batch.release();
+          } catch (error) {
+            assert.ok(
+              isMeshError(error, 'batch_corrupt') || isMeshError(error, 'defect'),
+              String(error),
+            );
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  test('the loop guard drops what has been at the target, by the stamps of our own hops only', () => {
+    const stamped = (...sites: string[]): PlainRecord => ({
+      key: null,
+      value: Buffer.from(sites.join()),
+      timestampMs: 1,
+      headers: sites.map((site) => ({ key: originKeyBytes, value: Buffer.from(`${site}/t/0@1`) })),
+    });
+    const records = encodeBatch([stamped('west', 'north'), stamped('north', 'west')]);
+    const guarded = stamper({ loop: { aliases: 1, targetSite: 'west' } }).stamp(records, 0, []);
+    assert.deepEqual(
+      landed(guarded).map(({ value }) => String(value)),
+      ['west,north'],
+    );
+    assert.equal(guarded.skipped.looped, 1);
+  });
+});
