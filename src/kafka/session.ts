@@ -1,0 +1,193 @@
+/** One Kafka cluster over our own connections: puts the parts of this folder behind `Cluster`. */
+import type { Deps } from '../base/deps.ts';
+import { MeshError } from '../base/errors.ts';
+import { retry } from '../base/retry.ts';
+import * as admin from './admin.ts';
+import { RawLink } from './broker-link.ts';
+import type {
+  BrokerLink,
+  Cluster,
+  ClusterMetadata,
+  Fence,
+  FenceRequest,
+  ListedOffset,
+  NewTopic,
+  OffsetSpec,
+  TopicPartition,
+} from './cluster.ts';
+import { isLeaderElsewhere } from './codes.ts';
+import { Control } from './control.ts';
+import { emptyTransaction, fence, type FenceParts } from './fence.ts';
+import * as groups from './groups.ts';
+import type { ClusterSettings } from './open-wire.ts';
+import { listOffsetsRequest } from './requests/metadata.ts';
+
+export type { ClusterSettings } from './open-wire.ts';
+
+const leaderRetry = { attemptsMax: 8, delayMsMin: 50, delayMsMax: 1_000 };
+
+/** @throws MeshError kafka_unavailable, kafka_authentication when no bootstrap broker lets us in */
+export async function openCluster(settings: ClusterSettings, deps: Deps): Promise<KafkaCluster> {
+  const control = new Control(settings, deps);
+  try {
+    await control.metadata([]);
+  } catch (error) {
+    await control[Symbol.asyncDispose]();
+    throw error;
+  }
+  return new KafkaCluster(control);
+}
+
+export class KafkaCluster implements Cluster {
+  readonly control: Control;
+  /** Leaders as last seen, for fences: dropped when they prove stale. */
+  readonly #leaders = new Map<string, number>();
+  readonly #fenceLinks = new Map<number, Promise<BrokerLink>>();
+
+  constructor(control: Control) {
+    this.control = control;
+  }
+
+  get name(): string {
+    return this.control.name;
+  }
+
+  metadata(signal?: AbortSignal): Promise<ClusterMetadata> {
+    return this.control.metadata(undefined, signal);
+  }
+
+  async openLink(brokerId: number, _purpose: string): Promise<BrokerLink> {
+    return new RawLink(brokerId, await this.control.openWire(brokerId));
+  }
+
+  async listOffsets(
+    partitions: readonly TopicPartition[],
+    spec: OffsetSpec,
+    isolation: 'read_committed' | 'read_uncommitted' = 'read_uncommitted',
+  ): Promise<readonly ListedOffset[]> {
+    const isCommitted = isolation === 'read_committed' || spec === 'latest_committed';
+    const byLeader = new Map<number, TopicPartition[]>();
+    const listed: ListedOffset[] = [];
+    const topics = [...new Set(partitions.map(({ topic }) => topic))];
+    const metadata = await this.control.metadata(topics);
+    for (const one of partitions) {
+      const leader = metadata.topics.get(one.topic)?.partitions[one.partition]?.leader;
+      if (leader === undefined || leader < 0) {
+        const errorCode = leader === undefined ? 3 : 5;
+        listed.push({ ...one, errorCode, offset: -1n, timestampMs: -1, leaderEpoch: -1 });
+      } else byLeader.set(leader, [...(byLeader.get(leader) ?? []), one]);
+    }
+    const asked = [...byLeader].map(([leader, some]) =>
+      this.control.toBroker(leader, listOffsetsRequest(some, spec, isCommitted)),
+    );
+    return [...listed, ...(await Promise.all(asked)).flat()];
+  }
+
+  fence(request: FenceRequest, signal?: AbortSignal): Promise<Fence> {
+    return retry(
+      this.control.deps.clock,
+      { ...leaderRetry, isRetriable: isStaleLeader },
+      () => fence(this.#fenceParts(), request, signal),
+      signal,
+    );
+  }
+
+  async keepAlive(
+    transactionalId: string,
+    holder: { readonly producerId: bigint; readonly producerEpoch: number },
+    scratch: TopicPartition,
+  ): Promise<void> {
+    await emptyTransaction(this.#fenceParts(), { transactionalId, ...holder }, scratch);
+  }
+
+  createTopics(topics: readonly NewTopic[]): ReturnType<typeof admin.createTopics> {
+    return admin.createTopics(this.control, topics);
+  }
+
+  createPartitions(topic: string, total: number): Promise<void> {
+    return admin.createPartitions(this.control, topic, total);
+  }
+
+  deleteTopics(names: readonly string[]): Promise<void> {
+    return admin.deleteTopics(this.control, names);
+  }
+
+  topicConfigs(names: readonly string[]): ReturnType<typeof admin.topicConfigs> {
+    return admin.topicConfigs(this.control, names);
+  }
+
+  alterTopicConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<void> {
+    return admin.alterTopicConfigs(this.control, name, changes);
+  }
+
+  brokerConfigs(brokerId: number): ReturnType<typeof admin.brokerConfigs> {
+    return admin.brokerConfigs(this.control, brokerId);
+  }
+
+  listGroups(): ReturnType<typeof groups.listGroups> {
+    return groups.listGroups(this.control);
+  }
+
+  groupOffsets(group: string): ReturnType<typeof groups.groupOffsets> {
+    return groups.groupOffsets(this.control, group);
+  }
+
+  groupMembers(group: string): ReturnType<typeof groups.groupMembers> {
+    return groups.groupMembers(this.control, group);
+  }
+
+  commitGroupOffsets(
+    group: string,
+    offsets: Parameters<typeof groups.commitGroupOffsets>[2],
+  ): ReturnType<typeof groups.commitGroupOffsets> {
+    return groups.commitGroupOffsets(this.control, group, offsets);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const links = [...this.#fenceLinks.values()];
+    this.#fenceLinks.clear();
+    for (const opening of links) {
+      const link = await opening.catch(() => undefined);
+      await link?.[Symbol.asyncDispose]();
+    }
+    await this.control[Symbol.asyncDispose]();
+  }
+
+  #fenceParts(): FenceParts {
+    return {
+      control: this.control,
+      leader: (partition) => this.#leader(partition),
+      link: (brokerId) => this.#fenceLink(brokerId),
+    };
+  }
+
+  async #leader({ topic, partition }: TopicPartition): Promise<number> {
+    const key = `${topic}/${partition}`;
+    const known = this.#leaders.get(key);
+    if (known !== undefined) return known;
+    const metadata = await this.control.metadata([topic]);
+    const found = metadata.topics.get(topic)?.partitions[partition]?.leader ?? -1;
+    if (found < 0) {
+      throw new MeshError('kafka_unavailable', `${key} of ${this.name} has no leader just now`);
+    }
+    this.#leaders.set(key, found);
+    // Long enough for one fence; leaders move.
+    this.control.deps.clock.after(2_000, () => this.#leaders.delete(key));
+    return found;
+  }
+
+  async #fenceLink(brokerId: number): Promise<BrokerLink> {
+    const known = await this.#fenceLinks.get(brokerId)?.catch(() => undefined);
+    if (known?.isOpen === true) return known;
+    const opening = this.openLink(brokerId, 'fence');
+    this.#fenceLinks.set(brokerId, opening);
+    return opening;
+  }
+}
+
+/** Worth trying again at once: the partition's leader moved under us. */
+function isStaleLeader(error: unknown): boolean {
+  if (!(error instanceof MeshError) || error.code !== 'kafka_unavailable') return false;
+  const { errorCode } = error.details;
+  return typeof errorCode === 'number' && isLeaderElsewhere(errorCode);
+}
