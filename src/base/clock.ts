@@ -24,6 +24,11 @@ export function abortedError(signal?: AbortSignal): MeshError {
   return new MeshError('aborted', 'called off', { cause: signal?.reason });
 }
 
+/** Asked anew each time: the compiler takes a property that was false once for false ever after. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
 export function throwIfAborted(signal: AbortSignal): void {
   if (signal.aborted) throw abortedError(signal);
 }
