@@ -166,7 +166,7 @@ class StateTopic implements StateLog {
 
   async #open(): Promise<BrokerLink> {
     const metadata = await this.#cluster.metadata();
-    const leader = metadata.topics.get(this.topic)?.partitions[partition]?.leader ?? -1;
+    const leader = metadata.topics.get(this.topic)?.partitions.at(partition)?.leader ?? -1;
     if (leader >= 0) return this.#cluster.openLink(leader, 'state');
     throw new MeshError(
       'kafka_unavailable',

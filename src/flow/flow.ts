@@ -1,0 +1,258 @@
+/**
+ * One direction of the mesh, as far as this agent carries it: finds what is to be carried, starts and
+ * stops the copying of partitions as slots come and go, and says how things stand.
+ *
+ * Invariant: a partition is copied here only while this agent holds its slot. What makes that safe is
+ * the fence of take-over.ts; slots only share out the work.
+ */
+import { crc32c } from '@node-rs/crc32';
+import { Semaphore } from '../base/semaphore.ts';
+import { errorMessage, isMeshError } from '../base/errors.ts';
+import { slotCount } from '../kafka/slots.ts';
+import type { FlowContext } from './flow-context.ts';
+import { FlowMeter } from './flow-meter.ts';
+import { holdIds } from './hold-ids.ts';
+import { readIdleEnds } from './idle-ends.ts';
+import { LinkShelf } from './link-shelf.ts';
+import { PartitionCopy } from './partition-copy.ts';
+import { SourceReader } from './source-reader.ts';
+import type { FlowState, FlowStatus, HeldBy, PartitionStatus } from './status.ts';
+import { LimitReader } from './limit-reader.ts';
+import { TargetWriter } from './target-writer.ts';
+import { TopicUpkeep, type CarriedTopic } from './topic-upkeep.ts';
+
+const takeOversMax = 16;
+const meterMs = 1_000;
+/** Meter readings between two looks at the ends of what is not being fetched. */
+const idleEndsEvery = 5;
+/** A flow is `lagging` only when its oldest record waits longer than this. */
+const laggingSeconds = 2;
+
+interface Running {
+  readonly copy: PartitionCopy;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** The slot that a source partition belongs to, the same at every agent. */
+export function slotOf(topic: string, partition: number): number {
+  return crc32c(`${topic}/${partition}`) % slotCount;
+}
+
+export class Flow {
+  readonly #context: FlowContext;
+  readonly #upkeep: TopicUpkeep;
+  readonly #limits: LimitReader;
+  readonly #reader: SourceReader;
+  readonly #writer: TargetWriter;
+  readonly #meter: FlowMeter;
+  readonly #targetLinks: LinkShelf;
+  readonly #takeOvers = new Semaphore(takeOversMax);
+  readonly #running = new Map<string, Running>();
+  #carried: readonly CarriedTopic[] = [];
+  #hasLooked = false;
+
+  constructor(context: FlowContext) {
+    const { deps, settings } = context;
+    this.#context = context;
+    this.#upkeep = new TopicUpkeep(context);
+    this.#limits = new LimitReader(context);
+    this.#reader = new SourceReader(context);
+    this.#writer = new TargetWriter(context, () => this.#reader.wake());
+    this.#meter = new FlowMeter(settings.id, deps.clock, deps.metrics);
+    this.#targetLinks = new LinkShelf(context.target.cluster, 'recover');
+  }
+
+  get id(): string {
+    return this.#context.settings.id;
+  }
+
+  /** Runs until the signal fires; resolves when everything that was started has ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { slots, source, target } = this.#context;
+    const stopListening = [
+      slots.onChange(() => this.#reconcile(signal)),
+      target.onChange(() => this.#kickAll()),
+      source.onChange(() => this.#retryPaused()),
+    ];
+    const reading = this.#reader.run(signal);
+    const measuring = this.#measure(signal);
+    const holding = holdIds(this.#context, () => this.#copies(), signal);
+    await this.#look(signal);
+    for (const stop of stopListening) stop();
+    for (const { stop } of this.#running.values()) stop.abort();
+    // Requests in flight are answered, or their connections closed, before partitions can end.
+    await this.#writer[Symbol.asyncDispose]();
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await Promise.all([reading, measuring, holding]);
+    await this.#targetLinks[Symbol.asyncDispose]();
+  }
+
+  pause(): void {
+    this.#reader.setPaused(true);
+  }
+
+  resume(): void {
+    this.#reader.setPaused(false);
+    this.#retryPaused(true);
+  }
+
+  status(): FlowStatus {
+    const { settings, agent, slots } = this.#context;
+    const partitions = this.#copies().map((copy) => copy.status());
+    const lag = partitions.reduce((sum, one) => sum + (one.lagRecords ?? 0n), 0n);
+    const lagSeconds = oldest(partitions);
+    const { state, heldBy, why } = this.#judge(partitions, lagSeconds);
+    return {
+      flow: settings.id,
+      agent,
+      state,
+      lagRecords: lag,
+      lagSeconds,
+      ...this.#meter.rates(),
+      heldBy,
+      why,
+      slotsHeld: slots.held.size,
+      slotsTotal: slotCount,
+      partitions: [...partitions, ...this.#refusedTopics()],
+    };
+  }
+
+  #judge(
+    partitions: readonly PartitionStatus[],
+    lagSeconds: number | undefined,
+  ): { state: FlowState; heldBy: HeldBy | undefined; why: string } {
+    const { source, target } = this.#context;
+    const paused = partitions.filter((one) => one.state === 'paused');
+    if (this.#reader.isPaused) {
+      return { state: 'lagging', heldBy: 'paused', why: 'paused by an operator' };
+    }
+    if (source.unreachableSinceMs !== undefined || this.#reader.why !== undefined) {
+      const why = this.#reader.why ?? source.why;
+      return { state: 'unreachable', heldBy: 'unreachable', why: `source: ${why}` };
+    }
+    if (target.unreachableSinceMs !== undefined || this.#writer.why !== undefined) {
+      const why = this.#writer.why ?? target.why;
+      return { state: 'unreachable', heldBy: 'target', why: `target: ${why}` };
+    }
+    const first = paused[0];
+    if (first !== undefined) {
+      const why = `${paused.length} paused, ${first.topic}/${first.partition}: ${first.why}`;
+      return { state: 'blocked', heldBy: 'blocked', why };
+    }
+    const refused = this.#refusedTopics()[0];
+    if (refused !== undefined) {
+      return { state: 'blocked', heldBy: 'blocked', why: `${refused.remoteTopic}: ${refused.why}` };
+    }
+    const isStarting = partitions.some((one) => one.state !== 'copying');
+    if (!this.#hasLooked || isStarting) return { state: 'starting', heldBy: undefined, why: '' };
+    if (lagSeconds === undefined || lagSeconds <= laggingSeconds) {
+      return { state: 'current', heldBy: undefined, why: '' };
+    }
+    const isTarget = !this.#context.budget.hasRoom;
+    const heldBy = this.#reader.isLimited ? 'limit' : isTarget ? 'target' : 'wan';
+    return { state: 'lagging', heldBy, why: '' };
+  }
+
+  #refusedTopics(): PartitionStatus[] {
+    return this.#carried
+      .filter((topic) => topic.why !== '')
+      .map(({ topic, remoteTopic, why }) => ({
+        topic,
+        remoteTopic,
+        partition: -1,
+        state: 'paused',
+        position: undefined,
+        sourceEnd: undefined,
+        lagRecords: undefined,
+        lagSeconds: undefined,
+        sourceEndAsOfMs: undefined,
+        why,
+        heldByAgent: this.#context.agent,
+      }));
+  }
+
+  /** The upkeep loop: what is carried may change at any time. */
+  async #look(signal: AbortSignal): Promise<void> {
+    const { deps, settings, timings } = this.#context;
+    while (!signal.aborted) {
+      try {
+        const carried = await this.#upkeep.round();
+        // Before anything of a new topic is stamped: the size of its batches hangs on it.
+        await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
+        this.#carried = carried;
+        this.#hasLooked = true;
+        this.#reconcile(signal);
+      } catch (error) {
+        const isOver = isMeshError(error, 'aborted');
+        if (!isOver) {
+          deps.log.warn({ flow: settings.id, why: errorMessage(error) }, 'topic upkeep failed');
+        }
+      }
+      await deps.clock.sleep(timings.upkeepMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Starts what this agent should copy and does not yet, stops what it should not any more. */
+  #reconcile(signal: AbortSignal): void {
+    const { slots } = this.#context;
+    const wanted = new Set<string>();
+    for (const { topic, remoteTopic, partitions } of this.#carried) {
+      for (let partition = 0; partition < partitions; partition += 1) {
+        const slot = slotOf(topic, partition);
+        if (!slots.held.has(slot) || signal.aborted) continue;
+        const key = `${topic}/${partition}`;
+        wanted.add(key);
+        if (!this.#running.has(key)) this.#start(key, { topic, remoteTopic, partition, slot });
+      }
+    }
+    for (const [key, { stop }] of this.#running) if (!wanted.has(key)) stop.abort();
+  }
+
+  #start(key: string, id: PartitionCopy['id']): void {
+    const copy = new PartitionCopy(id, this.#context, {
+      reader: this.#reader,
+      writer: this.#writer,
+      targetLinks: this.#targetLinks,
+      meter: this.#meter,
+      admit: (work, signal) => this.#takeOvers.run(work, signal),
+    });
+    const stop = new AbortController();
+    const done = copy.run(stop.signal).finally(() => this.#running.delete(key));
+    this.#running.set(key, { copy, stop, done });
+  }
+
+  #copies(): PartitionCopy[] {
+    return [...this.#running.values()].map(({ copy }) => copy);
+  }
+
+  #kickAll(): void {
+    for (const copy of this.#copies()) {
+      if (copy.window?.isEmpty === false) this.#writer.kick(copy);
+    }
+  }
+
+  #retryPaused(isForced = false): void {
+    const isBack = this.#context.source.unreachableSinceMs === undefined;
+    for (const copy of this.#copies()) {
+      if (copy.state === 'paused' && (isForced || (isBack && copy.isTransient))) copy.retryNow();
+    }
+  }
+
+  async #measure(signal: AbortSignal): Promise<void> {
+    for (let reading = 0; !signal.aborted; reading += 1) {
+      this.#meter.read(this.#copies().reduce((lag, copy) => lag + copy.lagRecords, 0));
+      if (reading % idleEndsEvery === 0) {
+        const isIdle = (copy: PartitionCopy): boolean =>
+          this.#reader.isPaused || copy.state !== 'copying';
+        await readIdleEnds(this.#context, this.#copies().filter(isIdle));
+      }
+      await this.#context.deps.clock.sleep(meterMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+function oldest(partitions: readonly PartitionStatus[]): number | undefined {
+  const known = partitions.flatMap((one) => (one.lagSeconds === undefined ? [] : [one.lagSeconds]));
+  return known.length === 0 ? undefined : Math.max(...known);
+}

@@ -1,0 +1,59 @@
+/**
+ * Reads back what the offset map of a partition has lost: walks the target's log from its end to its
+ * start in windows, and fills the runs that the stamps tell. Recent records come first, because the
+ * groups that lag least are the ones that fail over most.
+ *
+ * Runs beside the copying and never holds it up; when it is cut short, the next takeover of a
+ * partition whose map is still missing begins it anew.
+ */
+import type { Run } from '../offsets/run.ts';
+import type { MapWriter } from '../offsets/map-book.ts';
+import type { TailReader } from './tail-reader.ts';
+
+const windowRecords = 200_000;
+
+export interface Unmapped {
+  /** Target offsets [from, to) that hold copies which the map does not know. */
+  readonly from: number;
+  readonly to: number;
+  /** Everything in there comes from source offsets [sourceFrom, sourceTo). */
+  readonly sourceFrom: number;
+  readonly sourceTo: number;
+}
+
+export async function rebuildMap(
+  unmapped: Unmapped,
+  reader: TailReader,
+  map: MapWriter,
+  signal: AbortSignal,
+): Promise<void> {
+  let end = unmapped.to;
+  let sourceTo = unmapped.sourceTo;
+  while (end > unmapped.from && !signal.aborted) {
+    const begin = Math.max(unmapped.from, end - windowRecords);
+    const { runs } = await reader.read(begin, end, signal);
+    const fresh = ascending(runs, sourceTo);
+    const first = fresh[0];
+    // At the start of a log that was never trimmed, what precedes the first copy is known too.
+    const isWhole = begin === 0;
+    const sourceFrom = isWhole ? unmapped.sourceFrom : first?.sourceOffset;
+    if (sourceFrom !== undefined && sourceFrom < sourceTo) {
+      map.fill(fresh, sourceFrom, sourceTo);
+      sourceTo = sourceFrom;
+    }
+    end = begin;
+  }
+}
+
+/** Only runs below `sourceTo`, each after the one before: nothing is told twice. */
+function ascending(runs: readonly Run[], sourceTo: number): Run[] {
+  const kept: Run[] = [];
+  let next = -1;
+  for (const run of runs) {
+    const length = Math.min(run.length, sourceTo - run.sourceOffset);
+    if (length <= 0 || run.sourceOffset < next) continue;
+    kept.push({ ...run, length });
+    next = run.sourceOffset + length;
+  }
+  return kept;
+}

@@ -1,0 +1,457 @@
+/**
+ * The copying of one partition by this agent, from the moment its slot is gained until it is lost:
+ * take over (fence, read the tail), copy until trouble, and again.
+ *
+ * Invariants: `position` advances only past what the target has acknowledged, contiguously; nothing
+ * is written before the fence; after anything but a clear answer the partition is taken over anew.
+ * Reading is left to SourceReader, sending to TargetWriter, the decision about answers to
+ * produce-answer.ts, the recovery to take-over.ts.
+ */
+import { isAborted, throwIfAborted } from '../base/clock.ts';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import { Backoff } from '../base/retry.ts';
+import type { FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
+import { Stamper } from '../records/stamper.ts';
+import { topicChain } from '../topology/names.ts';
+import type { FlowContext } from './flow-context.ts';
+import type { FlowMeter } from './flow-meter.ts';
+import { fetchTrouble } from './fetch-answer.ts';
+import { produceVerdict } from './produce-answer.ts';
+import { SendWindow, type Pending } from './send-window.ts';
+import type { SourceReader } from './source-reader.ts';
+import type { CopyTarget, PartitionState, PartitionStatus } from './status.ts';
+import { rebuildMap } from './map-rebuild.ts';
+import { SourceRate } from './source-rate.ts';
+import { takeOver, type Tenure } from './take-over.ts';
+import type { LinkShelf } from './link-shelf.ts';
+import type { TargetWriter } from './target-writer.ts';
+
+export interface CopyParts {
+  readonly reader: SourceReader;
+  readonly writer: TargetWriter;
+  readonly targetLinks: LinkShelf;
+  readonly meter: FlowMeter;
+  /** Bounds how many partitions are taken over at once. */
+  readonly admit: <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
+}
+
+/** Bytes that one partition may hold unacknowledged before it is left out of fetches. */
+const queuedBytesMax = 16 * 1024 * 1024;
+const repeatsMax = 40;
+
+interface Copying {
+  readonly tenure: Tenure;
+  readonly window: SendWindow;
+  readonly stamper: Stamper;
+  readonly end: (trouble: MeshError) => void;
+  fetchPosition: number;
+  expectedTarget: number;
+}
+
+export class PartitionCopy {
+  readonly id: CopyTarget;
+  readonly #context: FlowContext;
+  readonly #parts: CopyParts;
+  #state: PartitionState = 'waiting';
+  #why = '';
+  #copying: Copying | undefined;
+  #position: number | undefined;
+  #sourceEnd: number | undefined;
+  #sourceEndAsOfMs: number | undefined;
+  #copiedMaxTimestamp = -1;
+  #currentAtMs: number;
+  readonly #rate: SourceRate;
+  #isHeld = false;
+  #isTransient = false;
+  #wakeRetry: (() => void) | undefined;
+
+  constructor(id: CopyTarget, context: FlowContext, parts: CopyParts) {
+    this.id = id;
+    this.#context = context;
+    this.#parts = parts;
+    this.#currentAtMs = context.deps.clock.nowMs();
+    this.#rate = new SourceRate(context.deps.clock);
+  }
+
+  get state(): PartitionState {
+    return this.#state;
+  }
+
+  /** Runs until the signal fires; troubles are kept inside and shown in `status`. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { deps, timings } = this.#context;
+    const backoff = new Backoff(
+      { delayMsMin: timings.retryDelayMsMin, delayMsMax: timings.retryDelayMsMax },
+      deps.clock,
+    );
+    while (!signal.aborted) {
+      const positionBefore = this.#position;
+      const trouble = await this.#tenure(signal);
+      if (isAborted(signal) || trouble.code === 'aborted') break;
+      if (this.#position !== positionBefore) backoff.reset();
+      const isFenced = trouble.code === 'fenced';
+      this.#enter(isFenced ? 'fencing' : 'paused', trouble.message);
+      this.#isTransient = trouble.retriable;
+      const level = isFenced || backoff.attempts > 0 ? 'debug' : 'warn';
+      deps.log[level]({ ...this.#names(), code: trouble.code }, trouble.message);
+      if (isFenced && backoff.attempts === 0 && (await this.#isStillOurs())) {
+        backoff.nextDelayMs();
+        continue;
+      }
+      await this.#waitToRetry(backoff.nextDelayMs(), signal);
+    }
+    this.#enter('stopped', '');
+  }
+
+  /** Paused for something that may be over by now: a leader, a connection. */
+  get isTransient(): boolean {
+    return this.#isTransient;
+  }
+
+  get lagRecords(): number {
+    return Math.max(0, (this.#sourceEnd ?? 0) - (this.#position ?? this.#sourceEnd ?? 0));
+  }
+
+  /** Who holds the target partition, while it is being copied. */
+  get holder(): { transactionalId: string; producer: Tenure['producer'] } | undefined {
+    const tenure = this.#copying?.tenure;
+    return tenure && { transactionalId: tenure.transactionalId, producer: tenure.producer };
+  }
+
+  /** Somebody else holds the partition now: it must be taken over before anything is written. */
+  lose(trouble: MeshError): void {
+    this.#copying?.end(trouble);
+  }
+
+  /** The source's end, learned otherwise than by fetching: while copying is paused. */
+  setSourceEnd(end: number): void {
+    this.#sourceEnd = end;
+    this.#sourceEndAsOfMs = this.#context.deps.clock.nowMs();
+    this.#rate.observe(end);
+    if (this.#copying !== undefined) this.#tellFrontier(this.#copying);
+  }
+
+  /** Tries a paused partition again now: its cause may have gone away. */
+  retryNow(): void {
+    this.#wakeRetry?.();
+  }
+
+  // --- what SourceReader asks and tells
+
+  get wantsFetch(): boolean {
+    const copying = this.#copying;
+    return copying !== undefined && !this.#isHeld && copying.window.queuedBytes < queuedBytesMax;
+  }
+
+  get fetchPosition(): number {
+    return this.#copying?.fetchPosition ?? -1;
+  }
+
+  /** Fresh metadata is here: a partition held for a stale leader may be fetched again. */
+  releaseHold(): void {
+    this.#isHeld = false;
+  }
+
+  onFetched(fetched: FetchedPartition, requestedOffset: number): void {
+    const copying = this.#copying;
+    if (copying?.fetchPosition !== requestedOffset) return; // an answer from an earlier tenure
+    const trouble = fetchTrouble(fetched, requestedOffset, this.#context.settings.from);
+    if (trouble === 'stale_leader') {
+      this.#isHeld = true;
+      this.#context.source.invalidate();
+      return;
+    }
+    if (trouble !== undefined) {
+      copying.end(trouble);
+      return;
+    }
+    try {
+      this.#stamp(copying, fetched);
+    } catch (error) {
+      copying.end(isMeshError(error) ? error : new MeshError('defect', errorMessage(error)));
+    }
+  }
+
+  // --- what TargetWriter asks and tells
+
+  get window(): SendWindow | undefined {
+    return this.#copying?.window;
+  }
+
+  /** An answer, or `undefined` for a lost connection: then it is open what landed. */
+  onProduced(window: SendWindow, pending: Pending, answer: ProducedPartition | undefined): void {
+    const copying = this.#copying;
+    if (window.isBroken || copying?.window !== window) {
+      window.answered(pending);
+      return;
+    }
+    const verdict = answer === undefined ? 'repeat' : produceVerdict(answer.errorCode);
+    if (verdict === 'acknowledged' && answer !== undefined && window.isHead(pending)) {
+      this.#acknowledge(copying, pending, Number(answer.baseOffset));
+      return;
+    }
+    // After a repeatable failure, later batches fail for want of their predecessor (45): the same.
+    const isRepeat = verdict === 'repeat' || (window.mustRepeat && answer?.errorCode === 45);
+    if (isRepeat && !pending.isOld) {
+      this.#context.target.invalidate();
+      if (window.failed(pending) < repeatsMax) return;
+      copying.end(new MeshError('fenced', 'the target did not acknowledge in time'));
+      return;
+    }
+    window.answered(pending);
+    copying.end(this.#produceTrouble(verdict, pending, answer));
+  }
+
+  status(): PartitionStatus {
+    const { topic, remoteTopic, partition } = this.id;
+    const lag =
+      this.#position === undefined || this.#sourceEnd === undefined
+        ? undefined
+        : Math.max(0, this.#sourceEnd - this.#position);
+    return {
+      topic,
+      remoteTopic,
+      partition,
+      state: this.#state,
+      position: this.#position === undefined ? undefined : BigInt(this.#position),
+      sourceEnd: this.#sourceEnd === undefined ? undefined : BigInt(this.#sourceEnd),
+      lagRecords: lag === undefined ? undefined : BigInt(lag),
+      lagSeconds: this.#lagSeconds(lag),
+      sourceEndAsOfMs: this.#sourceEndAsOfMs,
+      why: this.#why,
+      heldByAgent: this.#context.agent,
+    };
+  }
+
+  #lagSeconds(lag: number | undefined): number | undefined {
+    if (lag === undefined) return undefined;
+    if (lag === 0) return 0;
+    const now = this.#context.deps.clock.nowMs();
+    // The oldest record not copied came after the last one copied, and after we were last current.
+    return Math.max(0, now - Math.max(this.#copiedMaxTimestamp, this.#currentAtMs)) / 1000;
+  }
+
+  async #tenure(signal: AbortSignal): Promise<MeshError> {
+    try {
+      this.#enter('waiting', '');
+      const tenure = await this.#parts.admit(
+        () =>
+          takeOver(this.id, this.#context, this.#parts.targetLinks, this.#enterTakeOver, signal),
+        signal,
+      );
+      throwIfAborted(signal);
+      return await this.#copy(tenure, signal);
+    } catch (error) {
+      return isMeshError(error)
+        ? error
+        : new MeshError('defect', errorMessage(error), { cause: error });
+    }
+  }
+
+  readonly #enterTakeOver = (state: PartitionState): void => this.#enter(state, '');
+
+  async #copy(tenure: Tenure, signal: AbortSignal): Promise<MeshError> {
+    const { reader, writer } = this.#parts;
+    const rebuild = new AbortController();
+    const trouble = await new Promise<MeshError>((resolve) => {
+      this.#copying = this.#begin(tenure, resolve);
+      this.#enter('copying', '');
+      void this.#rebuild(tenure, rebuild.signal);
+      signal.addEventListener('abort', () => resolve(new MeshError('aborted', 'stopped')), {
+        once: true,
+      });
+      reader.add(this);
+    });
+    const copying = this.#copying;
+    this.#copying = undefined;
+    rebuild.abort();
+    reader.remove(this);
+    if (copying !== undefined) {
+      const bytes = copying.window.queuedBytes;
+      await copying.window.breakOff();
+      this.#context.budget.give(bytes);
+    }
+    writer.forget(this);
+    return trouble;
+  }
+
+  async #rebuild(tenure: Tenure, signal: AbortSignal): Promise<void> {
+    const { unmapped, reader, map } = tenure;
+    if (unmapped === undefined) return;
+    const { log } = this.#context.deps;
+    log.info(
+      { ...this.#names(), from: unmapped.from, to: unmapped.to },
+      'offset map: reading back',
+    );
+    try {
+      await rebuildMap(unmapped, reader, map, signal);
+      if (!signal.aborted) log.info(this.#names(), 'offset map: read back');
+    } catch (error) {
+      log.warn({ ...this.#names(), why: errorMessage(error) }, 'offset map: not read back');
+    }
+  }
+
+  #begin(tenure: Tenure, end: (trouble: MeshError) => void): Copying {
+    const { settings, topology, pool, limits } = this.#context;
+    const { topic, partition } = this.id;
+    const aliases = topicChain(topic, topology).chain.length;
+    this.#position = tenure.position;
+    this.#isHeld = false;
+    return {
+      tenure,
+      end,
+      window: new SendWindow(tenure.producer, (batch) => batch.maxTimestamp < limits.oldBefore()),
+      stamper: new Stamper({
+        site: settings.from,
+        topic,
+        partition,
+        generation: tenure.generation,
+        batchBytesMax: tenure.batchBytesMax,
+        codec: settings.compression,
+        pool,
+        ...(aliases > 0 ? { loop: { aliases, targetSite: settings.to } } : {}),
+      }),
+      fetchPosition: tenure.position,
+      expectedTarget: tenure.targetEnd,
+    };
+  }
+
+  #stamp(copying: Copying, fetched: FetchedPartition): void {
+    const { budget, deps, settings } = this.#context;
+    const result = copying.stamper.stamp(fetched.records, copying.fetchPosition, fetched.aborted);
+    for (const batch of result.batches) {
+      copying.window.push(batch);
+      budget.take(batch.bytes.length);
+    }
+    copying.fetchPosition = result.nextPosition;
+    this.#parts.meter.fetched(fetched.records.length);
+    this.#sourceEnd = Number(fetched.lastStableOffset);
+    this.#sourceEndAsOfMs = deps.clock.nowMs();
+    this.#rate.observe(this.#sourceEnd);
+    if (result.skipped.looped > 0) {
+      this.#context.onEvent({
+        kind: 'looped_records',
+        flow: settings.id,
+        topic: this.id.topic,
+        partition: this.id.partition,
+        text: `${result.skipped.looped} records had already been at ${settings.to}: not copied`,
+      });
+    }
+    if (result.batches.length > 0) this.#parts.writer.kick(this);
+    else if (copying.window.isEmpty) this.#advance(copying, copying.fetchPosition);
+  }
+
+  #acknowledge(copying: Copying, pending: Pending, baseOffset: number): void {
+    const { batch } = pending;
+    const { map } = copying.tenure;
+    if (baseOffset < copying.expectedTarget) {
+      copying.window.answered(pending);
+      copying.end(
+        new MeshError(
+          'fenced',
+          `${this.id.remoteTopic}/${this.id.partition} went back to ${baseOffset}`,
+        ),
+      );
+      return;
+    }
+    if (baseOffset > copying.expectedTarget) this.#noteForeign(copying.expectedTarget, baseOffset);
+    for (const run of batch.runs) {
+      map.append({
+        sourceOffset: run.sourceOffset,
+        targetOffset: baseOffset + run.index,
+        length: run.length,
+      });
+    }
+    copying.expectedTarget = baseOffset + batch.recordCount;
+    this.#copiedMaxTimestamp = Math.max(this.#copiedMaxTimestamp, batch.maxTimestamp);
+    this.#parts.meter.copied(batch.recordCount, batch.bytes.length);
+    this.#context.budget.give(batch.bytes.length);
+    const next = batch.nextSourceOffset;
+    copying.window.acknowledged(pending);
+    this.#advance(copying, copying.window.isEmpty ? copying.fetchPosition : next);
+  }
+
+  #advance(copying: Copying, position: number): void {
+    const { deps } = this.#context;
+    this.#position = position;
+    copying.tenure.map.scannedTo(position);
+    if (this.#sourceEnd !== undefined && position >= this.#sourceEnd) {
+      this.#currentAtMs = deps.clock.nowMs();
+    }
+    this.#tellFrontier(copying);
+  }
+
+  #tellFrontier(copying: Copying): void {
+    const position = this.#position ?? 0;
+    copying.tenure.map.setSourceEnd({
+      sourceEnd: this.#sourceEnd ?? -1,
+      sourceEndAsOfMs: this.#sourceEndAsOfMs ?? -1,
+      lagSeconds: this.#lagSeconds(Math.max(0, (this.#sourceEnd ?? position) - position)) ?? -1,
+      sourceRate: this.#rate.perSecond ?? -1,
+    });
+  }
+
+  #noteForeign(from: number, to: number): void {
+    const { settings, onEvent } = this.#context;
+    const { topic, remoteTopic, partition } = this.id;
+    onEvent({
+      kind: 'foreign_writer',
+      flow: settings.id,
+      topic,
+      partition,
+      text: `somebody else wrote to ${remoteTopic}/${partition}: offsets [${from}, ${to})`,
+      range: { site: settings.to, from: BigInt(from), to: BigInt(to) },
+    });
+  }
+
+  #produceTrouble(
+    verdict: string,
+    pending: Pending,
+    answer: ProducedPartition | undefined,
+  ): MeshError {
+    const { topic, remoteTopic, partition } = this.id;
+    const first = pending.batch.runs[0]?.sourceOffset;
+    const details = {
+      topic,
+      remoteTopic,
+      partition,
+      sourceOffset: first,
+      errorCode: answer?.errorCode,
+    };
+    const found = `Kafka error ${answer?.errorCode ?? 'none'} ${answer?.errorMessage ?? ''}`.trim();
+    if (verdict === 'too_large') {
+      return new MeshError('record_too_large', `${topic}/${partition}@${first ?? '?'}: ${found}`, {
+        details,
+      });
+    }
+    if (verdict === 'refused') {
+      const code = answer?.errorCode === 29 ? 'kafka_authorization' : 'kafka_request';
+      return new MeshError(code, `writing to ${remoteTopic}/${partition}: ${found}`, { details });
+    }
+    return new MeshError('fenced', `writing to ${remoteTopic}/${partition}: ${found}`, { details });
+  }
+
+  async #isStillOurs(): Promise<boolean> {
+    return this.#context.slots.confirm(this.id.slot).catch(() => false);
+  }
+
+  async #waitToRetry(ms: number, signal: AbortSignal): Promise<void> {
+    const controller = new AbortController();
+    const wake = (): void => controller.abort();
+    signal.addEventListener('abort', wake, { once: true });
+    this.#wakeRetry = wake;
+    await this.#context.deps.clock.sleep(ms, controller.signal).catch(() => undefined);
+    this.#wakeRetry = undefined;
+    signal.removeEventListener('abort', wake);
+  }
+
+  #enter(state: PartitionState, why: string): void {
+    this.#state = state;
+    this.#why = why;
+  }
+
+  #names(): Record<string, unknown> {
+    const { topic, remoteTopic, partition } = this.id;
+    return { flow: this.#context.settings.id, topic, remoteTopic, partition };
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * Reads the partitions of one flow from the source: one loop and one connection per leading broker,
+ * one long-polling fetch at a time. The order of partitions turns with every fetch, so that a hot
+ * one cannot starve the others; nothing is fetched while the bytes in flight have reached their
+ * bound.
+ */
+import { isAborted } from '../base/clock.ts';
+import { errorMessage, isMeshError } from '../base/errors.ts';
+import { Backoff } from '../base/retry.ts';
+import type { BrokerLink } from '../kafka/cluster.ts';
+import type { FlowContext } from './flow-context.ts';
+import type { PartitionCopy } from './partition-copy.ts';
+
+const fetchBytesMax = 8 * 1024 * 1024;
+const partitionBytesMax = 4 * 1024 * 1024;
+
+interface BrokerLoop {
+  readonly copies: Set<PartitionCopy>;
+  wake: () => void;
+}
+
+export class SourceReader {
+  readonly #context: FlowContext;
+  readonly #copies = new Set<PartitionCopy>();
+  readonly #loops = new Map<number, BrokerLoop>();
+  readonly #running = new Set<Promise<void>>();
+  #signal: AbortSignal | undefined;
+  #isPaused = false;
+  #isLimited = false;
+  #why: string | undefined;
+
+  constructor(context: FlowContext) {
+    this.#context = context;
+  }
+
+  /** Why the source does not answer; undefined while it does. */
+  get why(): string | undefined {
+    return this.#why;
+  }
+
+  /** True while the flow's limit, and nothing else, makes it wait. */
+  get isLimited(): boolean {
+    return this.#isLimited;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  setPaused(isPaused: boolean): void {
+    this.#isPaused = isPaused;
+    this.#wakeAll();
+  }
+
+  add(copy: PartitionCopy): void {
+    this.#copies.add(copy);
+    this.#assign(copy);
+  }
+
+  remove(copy: PartitionCopy): void {
+    this.#copies.delete(copy);
+    for (const loop of this.#loops.values()) loop.copies.delete(copy);
+  }
+
+  /** A partition may want to be fetched again: its queue has drained. */
+  wake(): void {
+    this.#wakeAll();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    const stopListening = this.#context.source.onChange(() => this.#reassign());
+    this.#reassign();
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    stopListening();
+    this.#wakeAll();
+    await Promise.all(this.#running);
+  }
+
+  #wakeAll(): void {
+    for (const loop of this.#loops.values()) loop.wake();
+  }
+
+  #reassign(): void {
+    for (const loop of this.#loops.values()) loop.copies.clear();
+    for (const copy of this.#copies) {
+      copy.releaseHold();
+      this.#assign(copy);
+    }
+    this.#wakeAll();
+  }
+
+  #assign(copy: PartitionCopy): void {
+    const leader = this.#context.source.leader(copy.id.topic, copy.id.partition);
+    const signal = this.#signal;
+    if (leader === undefined || signal === undefined || signal.aborted) return;
+    let loop = this.#loops.get(leader);
+    if (loop === undefined) {
+      loop = { copies: new Set(), wake: () => undefined };
+      this.#loops.set(leader, loop);
+      const running = this.#read(leader, loop, signal);
+      this.#running.add(running);
+    }
+    loop.copies.add(copy);
+    loop.wake();
+  }
+
+  async #read(brokerId: number, loop: BrokerLoop, signal: AbortSignal): Promise<void> {
+    const { deps, source, settings } = this.#context;
+    const backoff = new Backoff({ delayMsMin: 200, delayMsMax: 5_000 }, deps.clock);
+    let link: BrokerLink | undefined;
+    let turn = 0;
+    const onAbort = (): void => void link?.[Symbol.asyncDispose]();
+    signal.addEventListener('abort', onAbort, { once: true });
+    while (!signal.aborted) {
+      await this.#context.budget.room(signal);
+      const wanted = this.#isPaused ? [] : [...loop.copies].filter((copy) => copy.wantsFetch);
+      if (wanted.length === 0) {
+        await this.#sleepUntilWoken(loop, signal);
+        continue;
+      }
+      try {
+        if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
+        turn += 1;
+        const bytes = await this.#fetchOnce(link, wanted, turn);
+        backoff.reset();
+        this.#why = undefined;
+        await this.#throttle(bytes, signal);
+      } catch (error) {
+        await link?.[Symbol.asyncDispose]();
+        link = undefined;
+        if (isMeshError(error, 'aborted') || isAborted(signal)) break;
+        this.#why = errorMessage(error);
+        const level = backoff.attempts === 0 ? 'warn' : 'debug';
+        deps.log[level]({ flow: settings.id, broker: brokerId, why: this.#why }, 'fetch failed');
+        source.invalidate();
+        await backoff.wait(signal).catch(() => undefined);
+      }
+    }
+    await link?.[Symbol.asyncDispose]();
+  }
+
+  async #fetchOnce(
+    link: BrokerLink,
+    wanted: readonly PartitionCopy[],
+    turn: number,
+  ): Promise<number> {
+    const first = turn % wanted.length;
+    const ordered = [...wanted.slice(first), ...wanted.slice(0, first)];
+    const asked = new Map<string, { copy: PartitionCopy; offset: number }>();
+    const partitions = ordered.map((copy) => {
+      const { topic, partition } = copy.id;
+      const offset = copy.fetchPosition;
+      asked.set(`${topic}/${partition}`, { copy, offset });
+      return { topic, partition, offset: BigInt(offset), bytesMax: partitionBytesMax };
+    });
+    const response = await link.fetch({
+      partitions,
+      maxWaitMs: this.#context.timings.fetchWaitMs,
+      minBytes: 1,
+      maxBytes: fetchBytesMax,
+      isolation: 'read_committed',
+    });
+    try {
+      let bytes = 0;
+      for (const fetched of response.partitions) {
+        const found = asked.get(`${fetched.topic}/${fetched.partition}`);
+        found?.copy.onFetched(fetched, found.offset);
+        bytes += fetched.records.length;
+      }
+      return bytes;
+    } finally {
+      response.release();
+    }
+  }
+
+  /** Keeps to the flow's limit by waiting as long as what was fetched may take. */
+  async #throttle(bytes: number, signal: AbortSignal): Promise<void> {
+    const { bytesPerSecond } = this.#context.settings.limit;
+    if (bytesPerSecond === undefined || bytes === 0) return;
+    const { clock } = this.#context.deps;
+    this.#isLimited = true;
+    await clock.sleep((bytes / bytesPerSecond) * 1000, signal).catch(() => undefined);
+    this.#isLimited = false;
+  }
+
+  async #sleepUntilWoken(loop: BrokerLoop, signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      loop.wake = wake;
+      signal.addEventListener('abort', wake, { once: true });
+    });
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Sends the stamped batches of one flow to the leaders of the target: one connection per broker, up
+ * to five requests unanswered on it, at most one batch of a partition in each.
+ *
+ * Invariant: a partition is never sent to two brokers at once: after its leader moved, it waits
+ * until the old one has answered, or its connection is gone.
+ */
+import { errorMessage } from '../base/errors.ts';
+import { Backoff } from '../base/retry.ts';
+import type { BrokerLink, ProducedPartition } from '../kafka/cluster.ts';
+import type { FlowContext } from './flow-context.ts';
+import type { PartitionCopy } from './partition-copy.ts';
+import type { Pending, SendWindow } from './send-window.ts';
+
+const requestsMax = 5;
+const requestBytesMax = 4 * 1024 * 1024;
+const repeatDelayMs = 200;
+
+interface Sent {
+  readonly copy: PartitionCopy;
+  readonly window: SendWindow;
+  readonly pending: Pending;
+}
+
+interface Broker {
+  readonly id: number;
+  readonly ready: Set<PartitionCopy>;
+  readonly backoff: Backoff;
+  link: BrokerLink | undefined;
+  opening: boolean;
+  requests: number;
+}
+
+export class TargetWriter implements AsyncDisposable {
+  readonly #context: FlowContext;
+  readonly #brokers = new Map<number, Broker>();
+  /** Where each partition was last sent to. */
+  readonly #sentTo = new Map<PartitionCopy, number>();
+  readonly #onDrained: () => void;
+  #isClosed = false;
+  #why: string | undefined;
+
+  constructor(context: FlowContext, onDrained: () => void) {
+    this.#context = context;
+    this.#onDrained = onDrained;
+  }
+
+  /** Why the target does not take records; undefined while it does. */
+  get why(): string | undefined {
+    return this.#why;
+  }
+
+  /** The partition has something to send, or may go on. */
+  kick(copy: PartitionCopy): void {
+    if (this.#isClosed) return;
+    const { remoteTopic, partition } = copy.id;
+    const leader = this.#context.target.leader(remoteTopic, partition);
+    const window = copy.window;
+    if (window === undefined) return;
+    if (leader === undefined) {
+      this.#context.target.invalidate();
+      this.#kickLater(copy);
+      return;
+    }
+    if (window.outstanding > 0 && this.#sentTo.get(copy) !== leader) return; // kicked by its answer
+    const broker = this.#broker(leader);
+    broker.ready.add(copy);
+    this.#pump(broker);
+  }
+
+  forget(copy: PartitionCopy): void {
+    this.#sentTo.delete(copy);
+    for (const broker of this.#brokers.values()) broker.ready.delete(copy);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    for (const broker of this.#brokers.values()) await broker.link?.[Symbol.asyncDispose]();
+    this.#brokers.clear();
+  }
+
+  #broker(id: number): Broker {
+    const known = this.#brokers.get(id);
+    if (known !== undefined) return known;
+    const backoff = new Backoff({ delayMsMin: 100, delayMsMax: 5_000 }, this.#context.deps.clock);
+    const made = { id, ready: new Set<PartitionCopy>(), backoff, link: undefined, opening: false };
+    const broker: Broker = { ...made, requests: 0 };
+    this.#brokers.set(id, broker);
+    return broker;
+  }
+
+  #pump(broker: Broker): void {
+    if (this.#isClosed || broker.opening) return;
+    const link = broker.link;
+    if (link?.isOpen !== true) {
+      if (broker.ready.size > 0) void this.#open(broker);
+      return;
+    }
+    while (broker.requests < requestsMax) {
+      const sent = this.#collect(broker);
+      if (sent.length === 0) return;
+      broker.requests += 1;
+      void this.#send(broker, link, sent);
+    }
+  }
+
+  #collect(broker: Broker): Sent[] {
+    const sent: Sent[] = [];
+    let bytes = 0;
+    for (const copy of broker.ready) {
+      // Taken out, and put back at the end if there may be more: partitions take turns.
+      broker.ready.delete(copy);
+      const window = copy.window;
+      const pending = window?.next();
+      if (window === undefined || pending === undefined) continue;
+      this.#sentTo.set(copy, broker.id);
+      sent.push({ copy, window, pending });
+      bytes += pending.batch.bytes.length;
+      if (bytes >= requestBytesMax) break;
+    }
+    for (const { copy } of sent) broker.ready.add(copy);
+    return sent;
+  }
+
+  async #send(broker: Broker, link: BrokerLink, sent: readonly Sent[]): Promise<void> {
+    let answers: readonly ProducedPartition[] | undefined;
+    try {
+      answers = await link.produce({
+        batches: sent.map(({ copy, pending }) => ({
+          topic: copy.id.remoteTopic,
+          partition: copy.id.partition,
+          batch: pending.batch.bytes,
+        })),
+        timeoutMs: this.#context.timings.produceTimeoutMs,
+      });
+      this.#why = undefined;
+    } catch (error) {
+      this.#note(broker, error);
+    }
+    broker.requests -= 1;
+    const byPartition = new Map(answers?.map((one) => [`${one.topic}/${one.partition}`, one]));
+    for (const { copy, window, pending } of sent) {
+      const { remoteTopic, partition } = copy.id;
+      copy.onProduced(window, pending, byPartition.get(`${remoteTopic}/${partition}`));
+      if (window.isBroken) continue;
+      if (!window.mustRepeat) this.kick(copy);
+      else if (window.outstanding === 0) this.#repeatLater(copy, window);
+    }
+    this.#onDrained();
+    this.#pump(broker);
+  }
+
+  async #open(broker: Broker): Promise<void> {
+    broker.opening = true;
+    try {
+      broker.link = await this.#context.target.cluster.openLink(broker.id, 'produce');
+      broker.backoff.reset();
+    } catch (error) {
+      this.#note(broker, error);
+      this.#context.target.invalidate();
+      await this.#context.deps.clock.sleep(broker.backoff.nextDelayMs());
+    }
+    broker.opening = false;
+    if (this.#isClosed) {
+      await broker.link?.[Symbol.asyncDispose]();
+      return;
+    }
+    // The leaders may have moved meanwhile: each partition finds its own again.
+    const waiting = [...broker.ready];
+    broker.ready.clear();
+    for (const copy of waiting) this.kick(copy);
+  }
+
+  #note(broker: Broker, error: unknown): void {
+    const why = errorMessage(error);
+    if (this.#why === undefined) {
+      const { deps, settings } = this.#context;
+      deps.log.warn({ flow: settings.id, broker: broker.id, why }, 'produce failed');
+    }
+    this.#why = why;
+  }
+
+  #repeatLater(copy: PartitionCopy, window: SendWindow): void {
+    this.#context.deps.clock.after(repeatDelayMs, () => {
+      if (this.#isClosed || window.isBroken) return;
+      window.repeat();
+      this.kick(copy);
+    });
+  }
+
+  #kickLater(copy: PartitionCopy): void {
+    this.#context.deps.clock.after(repeatDelayMs, () => this.kick(copy));
+  }
+}

@@ -1,0 +1,103 @@
+/**
+ * The shape of the topology file: one definition for parsing and for the JSON Schema. Only what can be
+ * said of one place at a time is here; what spans several places is in `rules.ts`.
+ */
+import { z } from 'zod';
+import { siteNamePattern } from '../base/ids.ts';
+import { byteSizePattern } from './byte-size.ts';
+
+const siteName = z
+  .string()
+  .regex(siteNamePattern, 'a site name: a lower-case letter, then up to 31 of a-z, 0-9 and -');
+const address = z
+  .string()
+  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'an address, host:port')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port up to 65535');
+const brokers = z.array(address).min(1, 'at least one broker');
+const pattern = z.string().refine(isPattern, 'a regular expression');
+const text = z.string().min(1);
+
+function isPattern(value: string): boolean {
+  try {
+    new RegExp(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const tls = z.strictObject({
+  ca: text.optional(),
+  cert: text.optional(),
+  key: text.optional(),
+  serverName: text.optional(),
+});
+const sasl = z.strictObject({
+  mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']),
+  username: text,
+  password: text,
+});
+const kafka = z.strictObject({
+  brokers: z.union([brokers, z.strictObject({ local: brokers, remote: brokers })]),
+  tls: tls.optional(),
+  sasl: sasl.optional(),
+  replicationFactor: z.int().min(1).max(32).optional(),
+});
+const agent = z.strictObject({ grpc: address, http: address });
+const site = z.strictObject({
+  kafka,
+  agents: z.array(agent).min(1, 'at least one agent'),
+});
+
+const names = z.strictObject({
+  include: z.array(pattern).default(['.*']),
+  exclude: z.array(pattern).default([]),
+});
+const groupMode = z.strictObject({
+  mode: z.enum(['single', 'local', 'everywhere', 'off']),
+  home: siteName.optional(),
+});
+const groups = z.strictObject({
+  include: z.array(pattern).default(['.*']),
+  exclude: z.array(pattern).default([]),
+  modes: z.record(z.string(), groupMode).default({}),
+});
+
+/** Bytes: a number, or a text such as `20MiB`. */
+const bytes = z.union([
+  z.int().min(1),
+  z.string().regex(byteSizePattern, 'a size such as 20MiB'),
+]);
+const notYet = (what: string) => `${what}: not available in this version`;
+
+const flowSettings = {
+  topics: names.optional(),
+  groups: groups.optional(),
+  start: z.enum(['earliest', 'latest']).optional(),
+  lane: z.enum(['stamp'], notYet('lanes other than stamp')).optional(),
+  forward: z.array(siteName).optional(),
+  compression: z.enum(['source', 'none', 'gzip', 'snappy', 'lz4', 'zstd']).optional(),
+  limit: z.strictObject({ bytesPerSecond: bytes.optional() }).optional(),
+  sync: z
+    .strictObject({
+      configs: z.literal(false, notYet('following configs')).optional(),
+      acls: z.literal(false, notYet('following ACLs')).optional(),
+    })
+    .optional(),
+  onSourceReset: z.enum(['pause', 'continue']).optional(),
+  onTargetReset: z.enum(['pause', 'continue']).optional(),
+};
+
+export const fileSchema = z.strictObject({
+  apiVersion: z.literal('causeway/v1'),
+  mesh: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a mesh name: a-z, 0-9 and -, up to 32'),
+  version: z.int().min(1),
+  sites: z.record(siteName, site),
+  defaults: z.strictObject(flowSettings).default({}),
+  flows: z.array(z.strictObject({ from: siteName, to: siteName, ...flowSettings })).optional(),
+  retiredSites: z.array(siteName).default([]),
+  changes: z.enum(['file', 'apply']).default('file'),
+});
+
+export type TopologyFile = z.infer<typeof fileSchema>;
+export type FlowPart = z.infer<z.ZodObject<typeof flowSettings>>;

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, test } from 'node:test';
+import { isMeshError } from '../../../src/base/errors.ts';
+import { siteName } from '../../../src/base/ids.ts';
+import { topologyDifferences } from '../../../src/topology/diff.ts';
+import { topologyJsonSchema } from '../../../src/topology/json-schema.ts';
+import { proveRoutes } from '../../../src/topology/loop-proof.ts';
+import { parseTopology } from '../../../src/topology/parse.ts';
+
+const folder = new URL('../../../topology/', import.meta.url);
+const pair = readFileSync(new URL('pair.yaml', folder), 'utf8');
+
+function problemsOf(text: string): string[] {
+  try {
+    parseTopology(text, 'mesh.yaml');
+  } catch (error) {
+    if (isMeshError(error, 'topology_invalid')) return error.message.split('\n');
+    throw error;
+  }
+  return [];
+}
+
+describe('topology files', () => {
+  for (const name of readdirSync(folder).filter((file) => file.endsWith('.yaml'))) {
+    test(`the example ${name} is right`, () => {
+      const topology = parseTopology(readFileSync(new URL(name, folder), 'utf8'), name);
+      assert.match(topology.hash, /^[0-9a-f]{64}$/);
+    });
+  }
+
+  test('defaults are filled in; flows left out are every ordered pair', () => {
+    const topology = parseTopology(pair, 'pair.yaml');
+    assert.deepEqual(
+      topology.flows.map(({ id }) => id),
+      ['east->west', 'west->east'],
+    );
+    const [flow] = topology.flows;
+    assert.deepEqual(flow?.topics, { include: ['.*'], exclude: [] });
+    assert.equal(flow.start, 'earliest');
+    assert.deepEqual(topology.groups.modes['billing'], { mode: 'single', home: 'east' });
+    const hub = parseTopology(readFileSync(new URL('hub.yaml', folder), 'utf8'), 'hub.yaml');
+    assert.equal(hub.flows[3]?.limit.bytesPerSecond, 20 * 1024 * 1024);
+  });
+
+  test('a flow key replaces its default as a whole', () => {
+    const text = `${pair}flows:\n  - {from: east, to: west, topics: {include: [a]}}\n`;
+    const topology = parseTopology(text, 'mesh.yaml');
+    assert.deepEqual(topology.flows[0]?.topics, { include: ['a'], exclude: [] });
+  });
+
+  test('the hash depends on content, not on order, comments or white space', () => {
+    const moved = `# a comment\nversion: 1\n${pair.replace('version: 1\n', '')}`;
+    assert.equal(parseTopology(moved, 'a').hash, parseTopology(pair, 'b').hash);
+    const raised = parseTopology(pair.replace('version: 1', 'version: 2'), 'c');
+    assert.notEqual(raised.hash, parseTopology(pair, 'b').hash);
+    assert.deepEqual(topologyDifferences(parseTopology(pair, 'b'), raised), ['version: 1 -> 2']);
+  });
+
+  test('all problems are told at once, each with file, line and column', () => {
+    const text = [
+      'apiVersion: causeway/v1',
+      'mesh: shop',
+      'version: 0',
+      'sites:',
+      '  east:',
+      '    kafka: {brokers: ["localhost"]}',
+      '    agents: [{grpc: "localhost:7401", http: "localhost:7501"}]',
+      '    colour: red',
+      '  West:',
+      '    kafka: {brokers: ["localhost:1"]}',
+      '    agents: []',
+      'defaults:',
+      '  topics: {include: ["("]}',
+    ].join('\n');
+    const problems = problemsOf(text);
+    const wanted = [
+      /^mesh\.yaml:3:10: version: .*>=1/,
+      /^mesh\.yaml:6:\d+: sites\.east\.kafka\.brokers.*/,
+      /^mesh\.yaml:8:\d+: unknown key sites\.east\.colour/,
+      /^mesh\.yaml:9:\d+: .*West/,
+      /^mesh\.yaml:13:\d+: defaults\.topics\.include\.0: a regular expression/,
+    ];
+    for (const pattern of wanted) assert.ok(problems.some((line) => pattern.test(line)), `${String(pattern)} in\n${problems.join('\n')}`);
+  });
+
+  const rules: readonly [string, string, RegExp][] = [
+    ['a flow of an unknown site', `${pair}flows:\n  - {from: east, to: nort}\n`, /^mesh\.yaml:21:\d+: no site nort; declared are east, west/],
+    ['a flow declared twice', `${pair}flows:\n  - {from: east, to: west}\n  - {from: east, to: west}\n`, /:22:\d+: flow east->west is declared twice/],
+    ['single without home', pair.replace(', home: east', ''), /group billing: mode single wants a home/],
+    ['an unknown home', pair.replace('home: east', 'home: nort'), /no site nort/],
+    ['one address for two agents', pair.replace('localhost:7402', 'localhost:7401'), /:13:\d+: localhost:7401 is the address of east-1 \(grpc\) already/],
+    ['a declared site retired', `${pair}retiredSites: [east]\n`, /east is declared as a site/],
+    ['a key twice', `${pair}mesh: again\n`, /:20:\d+: Map keys must be unique/],
+    ['an empty file', '', /^mesh\.yaml:1:1: found no keys/],
+    ['a list', '- a\n', /found a list/],
+    ['what is not there yet', pair.replace('defaults:', 'defaults:\n  lane: pass'), /lanes other than stamp: not available/],
+  ];
+  for (const [name, text, pattern] of rules) {
+    test(`refused: ${name}`, () => {
+      const problems = problemsOf(text);
+      assert.ok(problems.some((line) => pattern.test(line)), problems.join('\n'));
+    });
+  }
+
+  test('a mesh in which records would arrive twice is refused with both routes', () => {
+    const triangle = `
+apiVersion: causeway/v1
+mesh: loop
+version: 1
+sites:
+${['a', 'b', 'c'].map((name, index) => `  ${name}: {kafka: {brokers: ["localhost:${index + 1}"]}, agents: [{grpc: "localhost:1${index}", http: "localhost:2${index}"}]}`).join('\n')}
+flows:
+  - {from: a, to: b}
+  - {from: a, to: c}
+  - {from: b, to: c, forward: [a]}
+`;
+    const problems = problemsOf(triangle);
+    assert.equal(problems.length, 1);
+    assert.match(problems[0] ?? '', /born at a would reach c twice: by a -> c and by a -> b -> c/);
+    const fine = parseTopology(triangle.replace(', forward: [a]', ''), 'fine');
+    assert.deepEqual(proveRoutes(fine).unreached.length, 3);
+  });
+
+  test('the JSON Schema in topology/ is the one of this version', () => {
+    const written: unknown = JSON.parse(readFileSync(new URL('schema.json', folder), 'utf8'));
+    assert.deepEqual(written, JSON.parse(JSON.stringify(topologyJsonSchema())));
+  });
+
+  test('site names are checked where they are made', () => {
+    assert.throws(() => siteName('Bad.Name'), TypeError);
+  });
+});
