@@ -38,7 +38,7 @@ export async function rebuildMap(
     const isWhole = begin === 0;
     const sourceFrom = isWhole ? unmapped.sourceFrom : first?.sourceOffset;
     if (sourceFrom !== undefined && sourceFrom < sourceTo) {
-      map.fill(fresh, sourceFrom, sourceTo);
+      map.fill(fresh, sourceFrom, sourceTo, isWhole);
       sourceTo = sourceFrom;
     }
     end = begin;

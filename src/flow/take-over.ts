@@ -218,7 +218,15 @@ async function recover(recovery: Recovery): Promise<Recovered> {
     position = run.sourceOffset + run.length;
   }
   map.scannedTo(position);
-  return { position, unmapped: undefined };
+  return { position, unmapped: stillUnmapped(recovery) };
+}
+
+/** History that an earlier holder did not come to read back. */
+function stillUnmapped({ map, ends, record }: Recovery): Unmapped | undefined {
+  const start = map.start;
+  if (start === undefined || start.isFirst || start.target <= ends.targetStart) return undefined;
+  const sourceFrom = Number(record.startOffset);
+  return { from: ends.targetStart, to: start.target, sourceFrom, sourceTo: start.source };
 }
 
 /** Numbers of takeovers rise with every fence, whoever made it: the marker's offset does too. */
@@ -250,7 +258,7 @@ async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
       { details: { topic: id.remoteTopic, partition: id.partition } },
     );
   }
-  map.begin(nextTakeover(recovery), start);
+  map.begin(nextTakeover(recovery), start, true);
   return { position: start, unmapped: undefined };
 }
 

@@ -9,6 +9,9 @@ export interface MapWriter {
   readonly id: MapId;
   /** Where the stored map ends: the next source offset, and the target offset behind the last run. */
   readonly end: { readonly source: number; readonly target: number } | undefined;
+  /** Where what is known begins; `isFirst`: nothing was copied before it. */
+  readonly start:
+    { readonly source: number; readonly target: number; readonly isFirst: boolean } | undefined;
   /** The next source offset that has been neither copied nor scanned as gap. */
   readonly scannedEnd: number | undefined;
   /** The highest takeover number that is known of it. */
@@ -16,14 +19,15 @@ export interface MapWriter {
   /**
    * Opens a segment for this takeover, from the source offset on: what follows belongs to it, and
    * wins over what a lower takeover says about the same source range.
+   * @param isFirst nothing was copied before that offset
    */
-  begin(takeover: number, sourceOffset: number): void;
+  begin(takeover: number, sourceOffset: number, isFirst?: boolean): void;
   /** Appends at the end; runs must not overlap what is there. */
   append(run: Run): void;
   /** Every source offset below it is in a run or will never be copied. */
   scannedTo(sourceOffset: number): void;
   /** A range read back from the target's headers (older first or later does not matter). */
-  fill(runs: readonly Run[], sourceFrom: number, sourceTo: number): void;
+  fill(runs: readonly Run[], sourceFrom: number, sourceTo: number, isFirst?: boolean): void;
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
 }
 
