@@ -5,14 +5,12 @@
 import type { FlowId } from '../base/ids.ts';
 import type {
   AgentIdentity,
-  FailoverRequest,
-  GroupUpdate,
   MapUpdate,
   MeshStatus,
   Readiness,
   TopologyView,
-  TranslateRequest,
 } from '../client/agent-shapes.ts';
+import type { FailoverRequest, GroupUpdate, TranslateRequest } from '../groups/updates.ts';
 import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
 
 export interface AgentPorts {

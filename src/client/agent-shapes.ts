@@ -4,7 +4,6 @@
  */
 import type { SiteName } from '../base/ids.ts';
 import type { FlowStatus } from '../flow/status.ts';
-import type { GroupHome, GroupPosition } from '../groups/answer.ts';
 import type { StoredSegment } from '../offsets/run.ts';
 
 export interface AgentIdentity {
@@ -54,30 +53,6 @@ export interface Readiness {
   readonly isReady: boolean;
   readonly reasons: readonly string[];
 }
-
-export interface TranslateRequest {
-  readonly group: string;
-  readonly from: SiteName;
-  readonly to: SiteName;
-  /** Explicit positions instead of the group's: name at `from`, next record to read. */
-  readonly positions: readonly {
-    readonly topic: string;
-    readonly partition: number;
-    readonly offset: bigint;
-  }[];
-}
-
-export interface FailoverRequest {
-  readonly group: string;
-  readonly from: SiteName;
-  readonly to: SiteName;
-}
-
-/** One change of what is known about groups; a position without offset is a deleted commit. */
-export type GroupUpdate =
-  | { readonly kind: 'position'; readonly position: GroupPosition }
-  | { readonly kind: 'home'; readonly group: string; readonly home: GroupHome }
-  | { readonly kind: 'synced' };
 
 export type MapUpdate =
   { readonly kind: 'segment'; readonly segment: StoredSegment } | { readonly kind: 'synced' };

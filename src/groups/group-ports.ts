@@ -5,11 +5,17 @@ import type {
   GroupMembers,
   GroupOffset,
   GroupOverview,
+  ListedOffset,
+  OffsetSpec,
   TopicPartition,
 } from '../kafka/cluster.ts';
 
 /** The group side of one Kafka cluster; `Cluster` satisfies it. */
 export interface GroupCluster {
+  listOffsets(
+    partitions: readonly TopicPartition[],
+    spec: OffsetSpec,
+  ): Promise<readonly ListedOffset[]>;
   listGroups(): Promise<readonly GroupOverview[]>;
   groupOffsets(group: string): Promise<readonly GroupOffset[]>;
   groupMembers(group: string): Promise<GroupMembers>;

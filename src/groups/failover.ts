@@ -1,0 +1,156 @@
+/**
+ * The decision to move a group: what would be done, what speaks against it, what would be lost; and
+ * doing it. Planning changes nothing. Executing plans again, and refuses when something has moved.
+ *
+ * Invariant: what is committed is stored in the ledger before, and the home moves only after every
+ * commit was accepted; so it may die anywhere and be run again.
+ */
+import { createHash } from 'node:crypto';
+import { MeshError, type ErrorCode } from '../base/errors.ts';
+import type { SiteName } from '../base/ids.ts';
+import type { FailoverPlan, FailoverReport, GroupHome, TranslateAnswer } from './answer.ts';
+import type { GroupCluster, SiteLiveness } from './group-ports.ts';
+import type { Ledger } from './ledger.ts';
+
+export interface Refusal {
+  readonly code: ErrorCode;
+  readonly text: string;
+}
+
+export interface FailoverFacts {
+  readonly answer: TranslateAnswer;
+  readonly site: SiteName;
+  readonly liveness: SiteLiveness;
+  readonly nowMs: number;
+  /** Members now; undefined: the site cannot be asked. */
+  readonly membersThere: number | undefined;
+  readonly membersHere: number | undefined;
+  readonly lossSeconds: number | undefined;
+  readonly growthRecordsPerSecond: number | undefined;
+}
+
+export function makePlan(facts: FailoverFacts): {
+  readonly plan: FailoverPlan;
+  readonly refusals: readonly Refusal[];
+} {
+  const { answer } = facts;
+  const refusals = [...refusalsOf(facts)];
+  const lost = answer.positions.map(({ notHereAtLeast }) => notHereAtLeast ?? 0n);
+  const isAlive = facts.liveness.kafkaReachable;
+  return {
+    refusals,
+    plan: {
+      planId: planId(answer),
+      answer,
+      evidence: evidenceOf(facts),
+      lossRecordsAtLeast: lost.reduce((sum, records) => sum + records, 0n),
+      lossSeconds: facts.lossSeconds,
+      // A site that answers loses nothing by waiting.
+      growthRecordsPerSecond: isAlive ? undefined : facts.growthRecordsPerSecond,
+      refusals: refusals.map(({ text }) => text),
+    },
+  };
+}
+
+function* refusalsOf(facts: FailoverFacts): Iterable<Refusal> {
+  const { answer, site, membersHere, membersThere } = facts;
+  const { group, from, to, mode, home } = answer;
+  if (site !== to) {
+    yield { code: 'precondition', text: `this agent is of ${site}: ask one of ${to}` };
+  }
+  if (answer.positions.length === 0) {
+    yield { code: 'group_unknown', text: `no position of group ${group} at ${from} is known` };
+  }
+  if (home !== undefined && home.site !== from) {
+    const text = `the home of ${group} is ${home.site} (epoch ${home.epoch}), not ${from}`;
+    yield { code: 'precondition', text };
+  }
+  if (mode === 'everywhere') {
+    const text = `${group} is of mode everywhere: its progress at ${to} is its own; nothing to do`;
+    yield { code: 'precondition', text };
+  }
+  if (mode === 'local') {
+    const text = `${group} is of mode local: it has its own positions at ${to} under the same name`;
+    yield { code: 'precondition', text };
+  }
+  if ((membersThere ?? 0) > 0) {
+    const text = `${from} is reachable and ${group} has ${membersThere} members there: stop them first`;
+    yield { code: 'group_active', text };
+  }
+  if ((membersHere ?? 0) > 0) {
+    const text = `${group} has ${membersHere} members at ${to}: stop them first`;
+    yield { code: 'group_active', text };
+  }
+  const unknown = answer.positions.filter(({ certainty }) => certainty === 'unknown');
+  for (const { source, reason } of unknown.slice(0, 3)) {
+    const text = `${source.topic}/${source.partition} at ${from} cannot be translated: ${reason}`;
+    yield { code: 'precondition', text };
+  }
+}
+
+function evidenceOf({ answer, liveness, nowMs, membersThere }: FailoverFacts): string[] {
+  const { from } = answer;
+  const evidence: string[] = [];
+  const ago = (sinceMs: number): string => `${Math.max(0, Math.round((nowMs - sinceMs) / 1000))} s`;
+  if (liveness.agentSilentSinceMs !== undefined) {
+    evidence.push(`agents of ${from} silent for ${ago(liveness.agentSilentSinceMs)}`);
+  } else if (liveness.agentsConnected > 0) evidence.push(`agents of ${from} answer`);
+  if (liveness.kafkaRefusedSinceMs !== undefined) {
+    evidence.push(`Kafka of ${from} not reachable for ${ago(liveness.kafkaRefusedSinceMs)}`);
+  } else if (liveness.kafkaReachable) evidence.push(`Kafka of ${from} answers`);
+  if (membersThere === 0) evidence.push(`the group has no members at ${from}`);
+  return evidence;
+}
+
+/** Digest of what would be done: the same as long as nothing moves. */
+function planId({ group, from, to, home, positions }: TranslateAnswer): string {
+  const what = positions.map(({ target, certainty }) => {
+    return [target.topic, target.partition, target.offset?.toString(), certainty];
+  });
+  const text = JSON.stringify([group, from, to, home?.epoch ?? 0, what]);
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}
+
+export interface ExecuteParts {
+  readonly cluster: GroupCluster;
+  readonly ledger: Ledger;
+  readonly nowMs: number;
+  /** Commit metadata of the application, by source `topic/partition`: carried along. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** @throws MeshError with the first refusal's code; plan_changed; group_active */
+export async function executePlan(
+  { plan, refusals }: ReturnType<typeof makePlan>,
+  wantedPlanId: string | undefined,
+  parts: ExecuteParts,
+): Promise<FailoverReport> {
+  const { group, to, home } = plan.answer;
+  const first = refusals[0];
+  if (first !== undefined) throw new MeshError(first.code, plan.refusals.join('; '));
+  if (wantedPlanId !== undefined && wantedPlanId !== plan.planId) {
+    const text = `plan ${wantedPlanId} is out of date: it would be ${plan.planId} now`;
+    throw new MeshError('plan_changed', text, { details: { planId: plan.planId } });
+  }
+  const committed = plan.answer.positions.flatMap((position) => {
+    const { topic, partition, offset } = position.target;
+    const key = `${position.source.topic}/${position.source.partition}`;
+    const metadata = parts.metadata.get(key) ?? '';
+    return offset === undefined ? [] : [{ position, topic, partition, offset, metadata }];
+  });
+  await parts.ledger.noteWritten(group, committed);
+  const results = await parts.cluster.commitGroupOffsets(group, committed);
+  const failed = results.find(({ errorCode }) => errorCode !== 0);
+  if (failed !== undefined) {
+    const text = `${failed.topic}/${failed.partition} of ${group} at ${to}: Kafka error ${failed.errorCode}`;
+    throw new MeshError(failed.errorCode === 25 ? 'group_active' : 'kafka_request', text);
+  }
+  const moved: GroupHome = { site: to, epoch: (home?.epoch ?? 0) + 1 };
+  await parts.ledger.setHome(group, moved);
+  return {
+    plan,
+    committed: committed.map(({ position }) => position),
+    home: moved,
+    executedAtMs: parts.nowMs,
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * Positions at one site as positions at another: finds the route, goes through the map of each hop,
+ * adds what is known of loss and of re-reading. Pure: the maps are in memory.
+ *
+ * Invariant: the answer is at or before the first record that was not read; the certainty of a route
+ * is that of its weakest step.
+ */
+import type { SiteName } from '../base/ids.ts';
+import { weakest, type Certainty } from '../offsets/certainty.ts';
+import type { MapBook, MapReader } from '../offsets/map-book.ts';
+import type { MapTranslation } from '../offsets/run.ts';
+import { translationRoute, type TranslationRoute } from '../topology/carried.ts';
+import type { Topology } from '../topology/model.ts';
+import type { TranslatedPosition, TranslationReason } from './answer.ts';
+
+export interface SourcePosition {
+  readonly topic: string;
+  readonly partition: number;
+  /** Next record to read; undefined: no commit. */
+  readonly offset: bigint | undefined;
+}
+
+/** First offset still in a log at the target site; undefined: not known. */
+export type LogStart = (topic: string, partition: number) => bigint | undefined;
+
+interface Stepped {
+  readonly offset: bigint | undefined;
+  readonly certainty: Certainty;
+  readonly reason: TranslationReason;
+}
+
+export class Translator {
+  readonly #topology: Topology;
+  readonly #maps: MapBook;
+
+  constructor(parts: { readonly topology: Topology; readonly maps: MapBook }) {
+    this.#topology = parts.topology;
+    this.#maps = parts.maps;
+  }
+
+  /** One answer per position, in the order given. */
+  translate(
+    positions: readonly SourcePosition[],
+    from: SiteName,
+    to: SiteName,
+    logStart: LogStart = () => undefined,
+  ): readonly TranslatedPosition[] {
+    return positions.map((position) => this.#translate(position, from, to, logStart));
+  }
+
+  /** Partitions of a topic at `from` that are known to be copied, in any flow. */
+  partitions(topic: string, from: SiteName, to: SiteName): readonly number[] {
+    const step = translationRoute(this.#topology, topic, from, to)?.steps[0];
+    return step === undefined ? [] : this.#maps.partitions(step.flow, step.topic);
+  }
+
+  /** When the end of the source was last seen, over all flows from it to the target; wall clock. */
+  sourceEndAsOfMs(
+    positions: readonly SourcePosition[],
+    from: SiteName,
+    to: SiteName,
+  ): number | undefined {
+    const seen = positions.flatMap(({ topic, partition }) => {
+      const route = translationRoute(this.#topology, topic, from, to);
+      const asOf = this.#lossReader(route, partition)?.frontier?.sourceEndAsOfMs ?? -1;
+      return asOf < 0 ? [] : [asOf];
+    });
+    return seen.length === 0 ? undefined : Math.min(...seen);
+  }
+
+  /** Age of the oldest record not copied, and records a second written, when last seen. */
+  lossRate(
+    positions: readonly SourcePosition[],
+    from: SiteName,
+    to: SiteName,
+  ): { readonly seconds: number | undefined; readonly perSecond: number | undefined } {
+    let seconds: number | undefined;
+    let perSecond: number | undefined;
+    for (const { topic, partition } of positions) {
+      const route = translationRoute(this.#topology, topic, from, to);
+      const frontier = this.#lossReader(route, partition)?.frontier;
+      if (frontier === undefined) continue;
+      if (frontier.lagSeconds >= 0) seconds = Math.max(seconds ?? 0, frontier.lagSeconds);
+      if (frontier.sourceRate >= 0) perSecond = (perSecond ?? 0) + frontier.sourceRate;
+    }
+    return { seconds, perSecond };
+  }
+
+  #translate(
+    position: SourcePosition,
+    from: SiteName,
+    to: SiteName,
+    logStart: LogStart,
+  ): TranslatedPosition {
+    const { topic, partition, offset } = position;
+    const route = translationRoute(this.#topology, topic, from, to);
+    const source = { topic, partition, offset };
+    if (route === undefined) {
+      const target = { topic, partition, offset: undefined };
+      return { ...blank, source, target, certainty: 'unknown', reason: 'not_replicated' };
+    }
+    const first = route.steps[0];
+    const reader = first && this.#maps.reader(first.flow, first.topic, partition);
+    const found = this.#through(route, partition, offset);
+    const start = logStart(route.topic, partition);
+    const isTrimmed = found.offset !== undefined && start !== undefined && found.offset < start;
+    const target = { topic: route.topic, partition, offset: isTrimmed ? start : found.offset };
+    const isGone = isTrimmed && found.certainty === 'exact' && found.reason !== 'at_end';
+    return {
+      source,
+      target,
+      // What stood there has left the target's log: the earliest that is held.
+      certainty: isGone ? 'lower_bound' : found.certainty,
+      reason: isGone ? 'before_map' : found.reason,
+      notHereAtLeast: this.#notHere(route, partition, offset),
+      reread: this.#reread(route, partition, offset, target.offset, found.certainty),
+      generation: reader?.id.generation ?? 1,
+    };
+  }
+
+  #through(route: TranslationRoute, partition: number, offset: bigint | undefined): Stepped {
+    let at: Stepped = { offset: offset ?? 0n, certainty: 'exact', reason: 'same_log' };
+    const certainties: Certainty[] = [];
+    for (const step of route.steps) {
+      const reader = this.#maps.reader(step.flow, step.topic, partition);
+      if (reader === undefined || at.offset === undefined) {
+        return { offset: undefined, certainty: 'unknown', reason: 'no_map' };
+      }
+      const next: MapTranslation =
+        step.direction === 'forward' ? reader.forward(at.offset) : reader.inverse(at.offset);
+      certainties.push(next.certainty);
+      // The reason told is that of the step that made the answer uncertain.
+      const isWorse = next.certainty !== 'exact' || at.certainty === 'exact';
+      at = { ...next, reason: isWorse ? next.reason : at.reason, certainty: weakest(certainties) };
+    }
+    if (offset !== undefined) return at;
+    return at.offset === undefined
+      ? at
+      : { offset: at.offset, certainty: 'lower_bound', reason: 'no_commit' };
+  }
+
+  /** The map of the hop that leaves the source for the target, where records may not have crossed. */
+  #lossReader(route: TranslationRoute | undefined, partition: number): MapReader | undefined {
+    const step = route?.steps.find(({ direction }) => direction === 'forward');
+    return step && this.#maps.reader(step.flow, step.topic, partition);
+  }
+
+  /** Only for a topic born at the source: of other sites' records the origin has all. */
+  #notHere(
+    route: TranslationRoute,
+    partition: number,
+    offset: bigint | undefined,
+  ): bigint | undefined {
+    if (route.steps.every(({ direction }) => direction === 'inverse')) return 0n;
+    if (route.steps[0]?.direction !== 'forward') return undefined;
+    const frontier = this.#lossReader(route, partition)?.frontier;
+    if (frontier === undefined || frontier.sourceEnd < 0) return undefined;
+    const from =
+      offset === undefined ? frontier.scannedEnd : Math.max(frontier.scannedEnd, Number(offset));
+    return BigInt(Math.max(0, frontier.sourceEnd - from));
+  }
+
+  /** Records at the source between what the answer stands for and the position: at most so many. */
+  #reread(
+    route: TranslationRoute,
+    partition: number,
+    offset: bigint | undefined,
+    target: bigint | undefined,
+    certainty: Certainty,
+  ): bigint | undefined {
+    if (certainty === 'exact') return 0n;
+    const [step, ...more] = route.steps;
+    if (step === undefined || more.length > 0 || target === undefined) return undefined;
+    const reader = this.#maps.reader(step.flow, step.topic, partition);
+    if (reader === undefined || offset === undefined) return undefined;
+    const back = step.direction === 'forward' ? reader.inverse(target) : reader.forward(target);
+    if (back.offset === undefined) return undefined;
+    return back.offset < offset ? offset - back.offset : 0n;
+  }
+}
+
+const blank = { notHereAtLeast: undefined, reread: undefined, generation: 1 } as const;
