@@ -15,7 +15,7 @@ import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/an
 
 export interface AgentPorts {
   identity(): AgentIdentity;
-  status(): MeshStatus;
+  status(): Promise<MeshStatus>;
   readiness(): Readiness;
   /** Prometheus text. */
   metricsText(): Promise<string>;

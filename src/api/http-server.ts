@@ -1,0 +1,123 @@
+/** The agent's HTTP port: probes, metrics, and the queries that people and scripts make with curl. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Deps } from '../base/deps.ts';
+import { MeshError } from '../base/errors.ts';
+import { agentStatusJson, lagJson, translateJson } from '../client/json.ts';
+import type { AgentPorts } from './ports.ts';
+import { groupAndSites } from './services.ts';
+import { httpStatus, toMeshError } from './status-code.ts';
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+type Handler = (query: URLSearchParams, ports: AgentPorts) => Promise<Answer>;
+
+const json = (value: unknown, status = 200): Answer => ({
+  status,
+  type: 'application/json',
+  body: `${JSON.stringify(value, null, 1)}\n`,
+});
+
+const routes: Readonly<Record<string, Handler>> = {
+  '/livez': () => Promise.resolve({ status: 200, type: 'text/plain', body: 'ok\n' }),
+  '/readyz': (_query, ports) => {
+    const { isReady, reasons } = ports.readiness();
+    const body = isReady ? 'ready\n' : `${reasons.join('\n')}\n`;
+    return Promise.resolve({ status: isReady ? 200 : 503, type: 'text/plain', body });
+  },
+  '/metrics': async (_query, ports) => ({
+    status: 200,
+    type: 'text/plain; version=0.0.4; charset=utf-8',
+    body: await ports.metricsText(),
+  }),
+  '/v1/status': async (_query, ports) =>
+    json({ schema: 1, ...agentStatusJson(await ports.status()) }),
+  '/v1/lag': async (_query, ports) => json(lagJson((await ports.status()).flows)),
+  '/v1/translate': async (query, ports) => {
+    const group = query.get('group') ?? '';
+    const request = groupAndSites(group, query.get('from') ?? '', query.get('to') ?? '');
+    const positions = query.getAll('position').map(parsePosition);
+    return json(translateJson(await ports.translate({ ...request, positions })));
+  },
+};
+
+/** `topic/partition@offset` @throws MeshError usage */
+export function parsePosition(text: string): { topic: string; partition: number; offset: bigint } {
+  const [, topic, partition, offset] = /^([A-Za-z0-9._-]+)\/(\d{1,9})@(\d{1,18})$/.exec(text) ?? [];
+  if (topic !== undefined && partition !== undefined && offset !== undefined) {
+    return { topic, partition: Number(partition), offset: BigInt(offset) };
+  }
+  const found = JSON.stringify(text);
+  throw new MeshError('usage', `position: found ${found}, wanted topic/partition@offset`);
+}
+
+export interface HttpServer extends AsyncDisposable {
+  readonly port: number;
+}
+
+/** @throws MeshError port_in_use, naming the address */
+export async function openHttpServer(
+  address: string,
+  ports: AgentPorts,
+  deps: Deps,
+): Promise<HttpServer> {
+  const server = createServer((request, response) => void answer(request, response, ports, deps));
+  const at = address.lastIndexOf(':');
+  await listen(server, address.slice(0, at).replace(/^\[|\]$/g, ''), Number(address.slice(at + 1)));
+  // A server that listens on a port has an address of this kind.
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+async function listen(server: Server, host: string, port: number): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      reject(new MeshError('port_in_use', `HTTP at ${host}:${port}: ${error.message}`));
+    });
+    server.listen(port, host, resolve);
+  });
+}
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  ports: AgentPorts,
+  deps: Deps,
+): Promise<void> {
+  const { status, type, body } = await route(request, ports, deps);
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+async function route(request: IncomingMessage, ports: AgentPorts, deps: Deps): Promise<Answer> {
+  try {
+    const url = new URL(request.url ?? '/', 'http://agent');
+    const handler = Object.hasOwn(routes, url.pathname) ? routes[url.pathname] : undefined;
+    if (handler === undefined) {
+      const known = Object.keys(routes).join(', ');
+      return problem(404, new MeshError('usage', `no ${url.pathname}; there are ${known}`));
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      const text = `${url.pathname}: found ${request.method ?? '?'}, wanted GET`;
+      return problem(405, new MeshError('usage', text));
+    }
+    return await handler(url.searchParams, ports);
+  } catch (error) {
+    const known = toMeshError(error, deps);
+    return problem(httpStatus(known), known);
+  }
+}
+
+function problem(status: number, { code, message, advice, details }: MeshError): Answer {
+  return json({ error: { code, message, advice, details } }, status);
+}

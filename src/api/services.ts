@@ -1,0 +1,203 @@
+/** The gRPC services: each method converts, asks the agent, converts back. Decisions are not made here. */
+import type {
+  handleServerStreamingCall,
+  handleUnaryCall,
+  Server,
+  ServerWritableStream,
+} from '@grpc/grpc-js';
+import type { Deps } from '../base/deps.ts';
+import { MeshError } from '../base/errors.ts';
+import { isSiteName, parseFlowId, flowId, type FlowId, type SiteName } from '../base/ids.ts';
+import * as groups from '../client/convert-groups.ts';
+import * as convert from '../client/convert-status.ts';
+import {
+  CheckpointServiceService,
+  type CheckpointServiceServer,
+} from '../gen/causeway/v1/checkpoint.ts';
+import { FailoverServiceService, type FailoverServiceServer } from '../gen/causeway/v1/failover.ts';
+import { FlowServiceService, type FlowServiceServer } from '../gen/causeway/v1/flow.ts';
+import { TopologyServiceService, type TopologyServiceServer } from '../gen/causeway/v1/topology.ts';
+import type { AgentPorts } from './ports.ts';
+import { grpcStatus, toMeshError } from './status-code.ts';
+
+export interface ServiceParts {
+  readonly ports: AgentPorts;
+  readonly deps: Deps;
+  /** Fires when the server closes: streams end. */
+  readonly signal: AbortSignal;
+}
+
+export function addServices(server: Server, parts: ServiceParts): void {
+  server.addService(TopologyServiceService, topologyService(parts));
+  server.addService(CheckpointServiceService, checkpointService(parts));
+  server.addService(FailoverServiceService, failoverService(parts));
+  server.addService(FlowServiceService, flowService(parts));
+}
+
+export const serviceNames = [
+  'causeway.v1.TopologyService',
+  'causeway.v1.CheckpointService',
+  'causeway.v1.FailoverService',
+  'causeway.v1.FlowService',
+];
+
+function topologyService(parts: ServiceParts): TopologyServiceServer {
+  const { ports } = parts;
+  return {
+    get: unary(parts, () => ({ topology: convert.toTopology(ports.topology()) })),
+    watch: streaming(
+      parts,
+      (_request, signal) => ports.watchTopology(signal),
+      (view) => ({
+        topology: convert.toTopology(view),
+      }),
+    ),
+    propose: unary(parts, async ({ source, proposedBy }) => ({
+      topology: convert.toTopology(await ports.proposeTopology(source, proposedBy)),
+    })),
+  };
+}
+
+function checkpointService(parts: ServiceParts): CheckpointServiceServer {
+  const { ports } = parts;
+  return {
+    translate: unary(parts, async ({ group, from, to, positions }) => ({
+      translation: groups.toTranslation(
+        await ports.translate({
+          ...groupAndSites(group, from, to),
+          positions: positions.map(({ topic, partition, offset }) => {
+            if (offset !== undefined && offset >= 0n) return { topic, partition, offset };
+            throw new MeshError('usage', `position of ${topic}/${partition}: wanted an offset`);
+          }),
+        }),
+      ),
+    })),
+    watchGroups: streaming(
+      parts,
+      (_request, signal) => ports.watchGroups(signal),
+      (updates) => ({
+        updates: updates.map(groups.toGroupUpdate),
+      }),
+    ),
+    watchOffsetMaps: streaming(
+      parts,
+      (_request, signal) => ports.watchMaps(signal),
+      (updates) => ({
+        updates: updates.map(groups.toMapUpdate),
+      }),
+    ),
+  };
+}
+
+function failoverService(parts: ServiceParts): FailoverServiceServer {
+  const { ports } = parts;
+  return {
+    plan: unary(parts, async ({ group, from, to }) => ({
+      plan: groups.toPlan(await ports.planFailover(groupAndSites(group, from, to))),
+    })),
+    execute: unary(parts, async ({ group, from, to, planId, requestedBy }) =>
+      groups.toReport(
+        await ports.executeFailover(groupAndSites(group, from, to), planId, requestedBy),
+      ),
+    ),
+  };
+}
+
+function flowService(parts: ServiceParts): FlowServiceServer {
+  const { ports } = parts;
+  return {
+    status: unary(parts, async () => convert.toStatus(await ports.status())),
+    pause: unary(parts, async ({ flow, requestedBy }) => {
+      await ports.pauseFlow(flowOf(flow), requestedBy);
+      return {};
+    }),
+    resume: unary(parts, async ({ flow, requestedBy }) => {
+      await ports.resumeFlow(flowOf(flow), requestedBy);
+      return {};
+    }),
+  };
+}
+
+/** @throws MeshError usage, saying what was found and what was wanted */
+export function groupAndSites(
+  group: string,
+  from: string,
+  to: string,
+): { group: string; from: SiteName; to: SiteName } {
+  if (group === '') throw new MeshError('usage', 'group: found nothing, wanted a group id');
+  return { group, from: siteOf('from', from), to: siteOf('to', to) };
+}
+
+function siteOf(name: string, text: string): SiteName {
+  if (isSiteName(text)) return text;
+  throw new MeshError('usage', `${name}: found ${JSON.stringify(text)}, wanted the name of a site`);
+}
+
+function flowOf(text: string): FlowId {
+  const found = parseFlowId(text);
+  if (found !== undefined) return flowId(found.from, found.to);
+  throw new MeshError(
+    'usage',
+    `flow: found ${JSON.stringify(text)}, wanted a flow such as east->west`,
+  );
+}
+
+function unary<Q, R>(
+  { deps }: ServiceParts,
+  answer: (request: Q) => R | Promise<R>,
+): handleUnaryCall<Q, R> {
+  return (call, callback) => {
+    // In a promise, so that what is thrown at once is answered like what is thrown later.
+    Promise.resolve()
+      .then(() => answer(call.request))
+      .then(
+        (response) => callback(null, response),
+        (error: unknown) => callback(grpcStatus(toMeshError(error, deps))),
+      );
+  };
+}
+
+function streaming<Q, T, R>(
+  { deps, signal }: ServiceParts,
+  watch: (request: Q, signal: AbortSignal) => AsyncIterable<T>,
+  message: (value: T) => R,
+): handleServerStreamingCall<Q, R> {
+  return (call) => {
+    const cancelled = new AbortController();
+    call.on('cancelled', () => cancelled.abort());
+    call.on('error', () => cancelled.abort());
+    const stop = AbortSignal.any([signal, cancelled.signal]);
+    pour(watch(call.request, stop), call, message, stop).then(
+      () => call.end(),
+      (error: unknown) => {
+        if (!stop.aborted) call.emit('error', grpcStatus(toMeshError(error, deps)));
+        else call.end();
+      },
+    );
+  };
+}
+
+/** Waits whenever the stream is full: the source keeps only the latest meanwhile. */
+async function pour<Q, T, R>(
+  source: AsyncIterable<T>,
+  call: ServerWritableStream<Q, R>,
+  message: (value: T) => R,
+  stop: AbortSignal,
+): Promise<void> {
+  for await (const value of source) {
+    if (stop.aborted) return;
+    if (!call.write(message(value))) await drained(call, stop);
+  }
+}
+
+async function drained<Q, R>(call: ServerWritableStream<Q, R>, stop: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      call.off('drain', done);
+      stop.removeEventListener('abort', done);
+      resolve();
+    };
+    call.once('drain', done);
+    stop.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,127 @@
+/**
+ * The JSON that commands and HTTP answer with: a stable contract, made with schemas so that it can be
+ * checked. Offsets are strings, times are ISO 8601; `schema` is raised when the shape changes.
+ */
+import { z } from 'zod';
+
+const offset = z.string().regex(/^\d+$/);
+const place = z.object({ topic: z.string(), partition: z.int(), offset: offset.optional() });
+const home = z.object({ site: z.string(), epoch: z.int() });
+
+const position = z.object({
+  source: place,
+  target: place,
+  certainty: z.enum(['exact', 'lower_bound', 'unknown']),
+  reason: z.string(),
+  notHereAtLeast: offset.optional(),
+  reread: offset.optional(),
+  generation: z.int(),
+});
+
+export const translateSchema = z.object({
+  schema: z.literal(1),
+  mesh: z.string(),
+  group: z.string(),
+  from: z.string(),
+  to: z.string(),
+  mode: z.enum(['single', 'local', 'everywhere', 'off', 'contested']),
+  home: home.optional(),
+  verdict: z.enum(['exact', 'lower_bound', 'unknown']),
+  safeToStart: z.boolean(),
+  blockers: z.array(z.string()),
+  sourceReachable: z.boolean(),
+  positionsAsOf: z.string().optional(),
+  sourceEndAsOf: z.string().optional(),
+  positions: z.array(position),
+});
+
+export const planSchema = z.object({
+  schema: z.literal(1),
+  planId: z.string(),
+  translation: translateSchema,
+  evidence: z.array(z.string()),
+  lossRecordsAtLeast: offset,
+  lossSeconds: z.number().optional(),
+  growthRecordsPerSecond: z.number().optional(),
+  refusals: z.array(z.string()),
+});
+
+export const reportSchema = z.object({
+  schema: z.literal(1),
+  plan: planSchema,
+  committed: z.array(position),
+  home,
+  executedAt: z.string(),
+});
+
+const partition = z.object({
+  topic: z.string(),
+  remoteTopic: z.string(),
+  partition: z.int(),
+  state: z.string(),
+  position: offset.optional(),
+  sourceEnd: offset.optional(),
+  lagRecords: offset.optional(),
+  lagSeconds: z.number().optional(),
+  sourceEndAsOf: z.string().optional(),
+  why: z.string(),
+  heldByAgent: z.string(),
+});
+
+const flow = z.object({
+  flow: z.string(),
+  agent: z.string(),
+  state: z.string(),
+  lagRecords: offset,
+  lagSeconds: z.number().optional(),
+  trendRecordsPerSecond: z.number(),
+  recordsPerSecond: z.number(),
+  bytesPerSecond: z.number(),
+  heldBy: z.string().optional(),
+  why: z.string(),
+  slotsHeld: z.int(),
+  slotsTotal: z.int(),
+  partitions: z.array(partition),
+});
+
+export const agentStatusSchema = z.object({
+  identity: z.object({
+    mesh: z.string(),
+    site: z.string(),
+    agent: z.string(),
+    softwareVersion: z.string(),
+    startedAt: z.string(),
+  }),
+  topologyVersion: z.int(),
+  topologyHash: z.string(),
+  conflict: z.string().optional(),
+  flows: z.array(flow),
+  peers: z.array(
+    z.object({
+      agent: z.string(),
+      grpc: z.string(),
+      state: z.string(),
+      lastContact: z.string().optional(),
+      topologyVersion: z.int().optional(),
+      why: z.string(),
+    }),
+  ),
+  groups: z.object({ ready: z.int(), contested: z.int(), bounded: z.int(), unknown: z.int() }),
+});
+
+/** `status`: every agent that answered, and the addresses of those that did not. */
+export const statusSchema = z.object({
+  schema: z.literal(1),
+  agents: z.array(agentStatusSchema),
+  silent: z.array(z.object({ grpc: z.string(), why: z.string() })),
+});
+
+export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
+
+export type TranslateJson = z.infer<typeof translateSchema>;
+export type PlanJson = z.infer<typeof planSchema>;
+export type ReportJson = z.infer<typeof reportSchema>;
+export type StatusJson = z.infer<typeof statusSchema>;
+export type AgentStatusJson = z.infer<typeof agentStatusSchema>;
+export type LagJson = z.infer<typeof lagSchema>;
+export type FlowJson = z.infer<typeof flow>;

@@ -1,0 +1,158 @@
+/** Domain values as the JSON of `answers.ts`. What is not known is left out. */
+import type { FlowStatus } from '../flow/status.ts';
+import type {
+  FailoverPlan,
+  FailoverReport,
+  TranslateAnswer,
+  TranslatedPosition,
+} from '../groups/answer.ts';
+import type { MeshStatus } from './agent-shapes.ts';
+import type {
+  AgentStatusJson,
+  FlowJson,
+  LagJson,
+  PlanJson,
+  ReportJson,
+  StatusJson,
+  TranslateJson,
+} from './answers.ts';
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+/** The entry, unless its value is not known. */
+function known<K extends string, V, R>(
+  key: K,
+  value: V | undefined,
+  show: (value: V) => R,
+): { [P in K]?: R } {
+  // One key with one value, or none at all.
+  return (value === undefined ? {} : { [key]: show(value) }) as { [P in K]?: R };
+}
+
+const text = (value: bigint): string => value.toString();
+const same = <T>(value: T): T => value;
+
+function placeJson({
+  topic,
+  partition,
+  offset,
+}: TranslatedPosition['source']): TranslateJson['positions'][number]['source'] {
+  return { topic, partition, ...known('offset', offset, text) };
+}
+
+function positionJson(position: TranslatedPosition): TranslateJson['positions'][number] {
+  return {
+    source: placeJson(position.source),
+    target: placeJson(position.target),
+    certainty: position.certainty,
+    reason: position.reason,
+    ...known('notHereAtLeast', position.notHereAtLeast, text),
+    ...known('reread', position.reread, text),
+    generation: position.generation,
+  };
+}
+
+export function translateJson(answer: TranslateAnswer): TranslateJson {
+  return {
+    schema: 1,
+    mesh: answer.mesh,
+    group: answer.group,
+    from: answer.from,
+    to: answer.to,
+    mode: answer.mode,
+    ...known('home', answer.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    verdict: answer.verdict,
+    safeToStart: answer.safeToStart,
+    blockers: [...answer.blockers],
+    sourceReachable: answer.sourceReachable,
+    ...known('positionsAsOf', answer.positionsAsOfMs, iso),
+    ...known('sourceEndAsOf', answer.sourceEndAsOfMs, iso),
+    positions: answer.positions.map(positionJson),
+  };
+}
+
+export function planJson(plan: FailoverPlan): PlanJson {
+  return {
+    schema: 1,
+    planId: plan.planId,
+    translation: translateJson(plan.answer),
+    evidence: [...plan.evidence],
+    lossRecordsAtLeast: text(plan.lossRecordsAtLeast),
+    ...known('lossSeconds', plan.lossSeconds, same<number>),
+    ...known('growthRecordsPerSecond', plan.growthRecordsPerSecond, same<number>),
+    refusals: [...plan.refusals],
+  };
+}
+
+export function reportJson(report: FailoverReport): ReportJson {
+  return {
+    schema: 1,
+    plan: planJson(report.plan),
+    committed: report.committed.map(positionJson),
+    home: { site: report.home.site, epoch: report.home.epoch },
+    executedAt: iso(report.executedAtMs),
+  };
+}
+
+export function flowJson(flow: FlowStatus): FlowJson {
+  return {
+    flow: flow.flow,
+    agent: flow.agent,
+    state: flow.state,
+    lagRecords: text(flow.lagRecords),
+    ...known('lagSeconds', flow.lagSeconds, same<number>),
+    trendRecordsPerSecond: flow.trendRecordsPerSecond,
+    recordsPerSecond: flow.recordsPerSecond,
+    bytesPerSecond: flow.bytesPerSecond,
+    ...known('heldBy', flow.heldBy, same<string>),
+    why: flow.why,
+    slotsHeld: flow.slotsHeld,
+    slotsTotal: flow.slotsTotal,
+    partitions: flow.partitions.map((one) => ({
+      topic: one.topic,
+      remoteTopic: one.remoteTopic,
+      partition: one.partition,
+      state: one.state,
+      ...known('position', one.position, text),
+      ...known('sourceEnd', one.sourceEnd, text),
+      ...known('lagRecords', one.lagRecords, text),
+      ...known('lagSeconds', one.lagSeconds, same<number>),
+      ...known('sourceEndAsOf', one.sourceEndAsOfMs, iso),
+      why: one.why,
+      heldByAgent: one.heldByAgent,
+    })),
+  };
+}
+
+export function agentStatusJson(status: MeshStatus): AgentStatusJson {
+  const { mesh, site, agent, softwareVersion, startedAtMs } = status.identity;
+  return {
+    identity: { mesh, site, agent, softwareVersion, startedAt: iso(startedAtMs) },
+    topologyVersion: status.topologyVersion,
+    topologyHash: status.topologyHash,
+    ...known('conflict', status.conflict, same<string>),
+    flows: status.flows.map(flowJson),
+    peers: status.peers.map((peer) => ({
+      agent: peer.agent,
+      grpc: peer.grpc,
+      state: peer.state,
+      ...known('lastContact', peer.lastContactMs, iso),
+      ...known('topologyVersion', peer.topologyVersion, same<number>),
+      why: peer.why,
+    })),
+    groups: { ...status.groups },
+  };
+}
+
+export function statusJson(
+  agents: readonly MeshStatus[],
+  silent: StatusJson['silent'],
+): StatusJson {
+  return { schema: 1, agents: agents.map(agentStatusJson), silent };
+}
+
+export function lagJson(flows: readonly FlowStatus[]): LagJson {
+  return { schema: 1, flows: flows.map(flowJson) };
+}
