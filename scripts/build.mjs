@@ -52,7 +52,9 @@ export function isBuilt() {
   return (names.length === built.files && names.every(isOlder)) || built.digest === digest();
 }
 
-/** Returns the exit code: 0 when dist/ is of this source now. What there is to say goes to stderr. */
+/**
+ * Returns the exit code: 0 when dist/ is of this source now. What there is to say goes to stderr.
+ */
 export function build() {
   if (isBuilt()) return 0;
   takeLock();

@@ -3,8 +3,8 @@
  * clusters are started, once, for all others (unless the environment names running ones), and are
  * stopped again whatever happens. Files that move whole processes about run one at a time.
  *
- * All of it is one TAP stream with one summary at its end. A skipped test is a failure: nobody would
- * notice that it is no longer run.
+ * All of it is one TAP stream with one summary at its end. A skipped test is a failure: nobody
+ * would notice that it is no longer run.
  */
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';

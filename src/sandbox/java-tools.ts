@@ -1,6 +1,7 @@
 /**
  * The programs that the sandbox cannot do without: Java to run Kafka, Maven to get it. Where they
- * are missing they are installed on Debian and its kin as root; elsewhere the error says what to do.
+ * are missing they are installed on Debian and its kin as root; elsewhere the error says what to
+ * do.
  */
 import path from 'node:path';
 import { MeshError } from '../base/errors.ts';

@@ -1,7 +1,8 @@
 /**
  * Apache Kafka's jars: brokers, tools, Java clients, MirrorMaker 2. Those of KAFKA_HOME serve the
- * version that they are; others are got by Maven, once per user, into a cache. A folder of the cache
- * appears by a rename, so that it is whole whenever it is there, whoever else is getting it too.
+ * version that they are; others are got by Maven, once per user, into a cache. A folder of the
+ * cache appears by a rename, so that it is whole whenever it is there, whoever else is getting it
+ * too.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -14,7 +15,9 @@ import { runProgram, type Environment } from './run-program.ts';
 
 export const defaultKafkaVersion = '4.3.0';
 
-/** From this version of log4j on; Kafka 4 brings no binding of slf4j to it, and so would not log. */
+/**
+ * From this version of log4j on; Kafka 4 brings no binding of slf4j to it, and so would not log.
+ */
 const log4jVersion = '2.25.4';
 
 const kafkaArtifacts = ['kafka_2.13', 'kafka-tools', 'connect-mirror', 'connect-runtime'];

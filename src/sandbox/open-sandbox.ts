@@ -1,6 +1,7 @@
 /**
  * Makes a sandbox, or starts the one that its folder holds again: chooses ports, writes the state
- * and `mesh.yaml`, formats and starts all sites side by side. Nothing is left running when it fails.
+ * and `mesh.yaml`, formats and starts all sites side by side. Nothing is left running when it
+ * fails.
  */
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,8 +1,8 @@
 /**
  * Real Kafka clusters on this machine, for the demo, the tests and the benchmarks: started, killed,
- * frozen and restarted like sites. Whatever is started is written to the state file at once, so that
- * `down`, also from another process and also after a crash of this one, finds and stops it; a start
- * that fails or is called off stops what it had started.
+ * frozen and restarted like sites. Whatever is started is written to the state file at once, so
+ * that `down`, also from another process and also after a crash of this one, finds and stops it; a
+ * start that fails or is called off stops what it had started.
  */
 import path from 'node:path';
 import type { Deps } from '../base/deps.ts';

@@ -6,7 +6,9 @@ export interface BrokerPlan {
   /** Where clients connect. */
   readonly port: number;
   readonly controllerPort: number;
-  /** A second listener that tells clients to come to `advertised`: where a proxy stands before it. */
+  /**
+   * A second listener that tells clients to come to `advertised`: where a proxy stands before it.
+   */
   readonly wan?: { readonly port: number; readonly advertised: number } | undefined;
 }
 

@@ -1,7 +1,7 @@
 /**
- * A real agent: `causeway agent` as a process of its own, from the built command line, to be killed,
- * frozen and stopped like one. Its log goes to a file that failures name. None outlives the test
- * process: each is killed at its exit, and by the kernel when that did not get so far.
+ * A real agent: `causeway agent` as a process of its own, from the built command line, to be
+ * killed, frozen and stopped like one. Its log goes to a file that failures name. None outlives the
+ * test process: each is killed at its exit, and by the kernel when that did not get so far.
  */
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';

@@ -3,8 +3,8 @@
  * no translation ahead; and that a record arrives unchanged. Pure functions over records that were
  * read from both logs. Each gives the breaches as sentences: none is the proof.
  *
- * Who a copy is a copy of is told by `originOf`: the last stamp for the stamp lane; for the pass lane
- * something that the test wrote into the record itself.
+ * Who a copy is a copy of is told by `originOf`: the last stamp for the stamp lane; for the pass
+ * lane something that the test wrote into the record itself.
  */
 import { originKey, parseOrigin } from '../../src/records/origin.ts';
 import type { DecodedRecord } from '../../src/records/decode-records.ts';
@@ -37,7 +37,9 @@ export function stampedFrom(site: string, topic: string, partition: number): Ori
   };
 }
 
-/** Every record of the source is at the target, and nothing is there that the source does not have. */
+/**
+ * Every record of the source is at the target, and nothing is there that the source does not have.
+ */
 export function lost(copied: CopiedPartition): string[] {
   const arrived = new Set<number>();
   const breaches: string[] = [];
@@ -73,7 +75,9 @@ export function twice({ target, originOf }: CopiedPartition): string[] {
   return breaches;
 }
 
-/** Copies stand in the order of the source; a later life of the topic comes after an earlier one. */
+/**
+ * Copies stand in the order of the source; a later life of the topic comes after an earlier one.
+ */
 export function outOfOrder({ target, originOf }: CopiedPartition): string[] {
   const breaches: string[] = [];
   let last: CopyOf | undefined;

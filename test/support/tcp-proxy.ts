@@ -1,7 +1,7 @@
 /**
  * A link that can be bad: a TCP proxy on loopback with latency, a bandwidth cap, a cut (refuses and
- * closes), a black hole (takes everything, says nothing) and resets. What was in flight when the link
- * changed follows the new state, as on a real one. Bytes are never reordered or changed.
+ * closes), a black hole (takes everything, says nothing) and resets. What was in flight when the
+ * link changed follows the new state, as on a real one. Bytes are never reordered or changed.
  */
 import { EventEmitter, once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';

@@ -55,7 +55,9 @@ export async function pythonWithConfluentKafka(): Promise<string> {
   return (await imports(python)) ? python : missing(wanted, installed.lines.join('; '));
 }
 
-/** What runs a class of Apache Kafka's jars: `[command, ...arguments]`, to be followed by the class. */
+/**
+ * What runs a class of Apache Kafka's jars: `[command, ...arguments]`, to be followed by the class.
+ */
 export async function javaWithKafka(version: string): Promise<[string, ...string[]]> {
   return [await findJava(context), '-Xmx256m', '-cp', await kafkaClasspath(version, context)];
 }

@@ -1,4 +1,6 @@
-/** No Docker is needed to see that the parts of the compose file fit each other and the topology. */
+/**
+ * No Docker is needed to see that the parts of the compose file fit each other and the topology.
+ */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -81,7 +81,7 @@ test('cut: closes, refuses, and lets through again when mended', async () => {
   await until('the echo', () => third.got() === 1);
 });
 
-test('black hole: nothing passes and nothing is closed; what waited arrives when mended', async () => {
+test('black hole: nothing passes or is closed; what waited arrives when mended', async () => {
   await using link = await echoThrough({});
   const { socket, got } = await link.dial();
   socket.write('x');
