@@ -1,0 +1,120 @@
+/**
+ * Offset maps and copy records between memory and `__causeway-offset-maps`: loads what is stored,
+ * follows what other agents of the site store, stores what our flows and our peers tell.
+ *
+ * Invariant: a segment of ours is streamed to peers only after it is stored. What this process wrote
+ * itself is not loaded back when it comes round: memory is newer.
+ */
+import type { Deps } from '../base/deps.ts';
+import { errorMessage, isMeshError } from '../base/errors.ts';
+import { CopyJournal } from '../flow/copy-journal.ts';
+import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
+import type { MapBook } from '../offsets/map-book.ts';
+import { openMapBook } from '../offsets/open-map-book.ts';
+import type { StoredSegment } from '../offsets/run.ts';
+
+const storeMs = 100;
+
+export class MapStore {
+  readonly book: MapBook = openMapBook();
+  readonly journal: CopyJournal;
+  readonly #log: StateLog;
+  readonly #deps: Deps;
+  /** Keys of segments that this process wrote. */
+  readonly #own = new Set<string>();
+  readonly #listeners = new Set<(segments: readonly StoredSegment[]) => void>();
+  readonly #synced: Promise<void>;
+  #markSynced: () => void = () => undefined;
+
+  constructor(log: StateLog, deps: Deps) {
+    this.#log = log;
+    this.#deps = deps;
+    this.#synced = new Promise((resolve) => {
+      this.#markSynced = resolve;
+    });
+    this.journal = new CopyJournal((records) => log.append(records));
+  }
+
+  /** Resolves when all that was stored at the start has been loaded. */
+  async synced(): Promise<void> {
+    await this.#synced;
+  }
+
+  /** Told of every segment that is stored: by us, by other agents of the site. */
+  onStored(listener: (segments: readonly StoredSegment[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Runs until the signal fires; what changed until then is stored before it resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    const following = this.#log.follow(
+      {
+        onRecords: (records) => this.#load(records),
+        onSynced: () => this.#markSynced(),
+      },
+      signal,
+    );
+    await Promise.all([following, this.#storeLoop(signal)]);
+  }
+
+  /** Segments that a peer streamed: kept in memory and stored, to outlive the peer. */
+  async take(segments: readonly StoredSegment[]): Promise<void> {
+    for (const segment of segments) this.#loadOne(segment, 'a peer');
+    await this.#log.append(segments);
+  }
+
+  /** Stores what the flows changed since the last call. */
+  async store(): Promise<void> {
+    const changed = this.book.takeChanged();
+    if (changed.length === 0) return;
+    for (const { key } of changed) this.#own.add(key.toString('latin1'));
+    await this.#log.append(changed);
+    this.#tell(changed);
+  }
+
+  async #storeLoop(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#deps.clock.sleep(storeMs, signal).catch(() => undefined);
+      try {
+        await this.store();
+      } catch (error) {
+        if (isMeshError(error, 'aborted')) return;
+        this.#deps.log.warn({ why: errorMessage(error) }, 'offset maps not stored');
+      }
+    }
+  }
+
+  #load(records: readonly FollowedRecord[]): void {
+    const fresh: StoredSegment[] = [];
+    for (const record of records) {
+      if (this.#own.has(record.key.toString('latin1'))) continue;
+      try {
+        if (this.journal.load(record)) continue;
+      } catch (error) {
+        this.#warn(error, `offset ${record.offset}`);
+        continue;
+      }
+      if (this.#loadOne(record, `offset ${record.offset}`)) fresh.push(record);
+    }
+    if (fresh.length > 0) this.#tell(fresh);
+  }
+
+  #loadOne(segment: StoredSegment, where: string): boolean {
+    try {
+      this.book.load(segment);
+      return true;
+    } catch (error) {
+      this.#warn(error, where);
+      return false;
+    }
+  }
+
+  #warn(error: unknown, where: string): void {
+    this.#deps.log.error({ topic: this.#log.topic, where }, errorMessage(error));
+  }
+
+  #tell(segments: readonly StoredSegment[]): void {
+    for (const listener of this.#listeners) listener(segments);
+  }
+}

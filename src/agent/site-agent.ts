@@ -1,0 +1,352 @@
+/**
+ * One agent of one site: opens what it needs in order, keeps it running, answers the API. Until the
+ * site's own Kafka has been reached and its state loaded it answers that it is starting.
+ */
+import { crc32c } from '@node-rs/crc32';
+import { BufferPool } from '../base/buffer-pool.ts';
+import { isAborted } from '../base/clock.ts';
+import type { Deps } from '../base/deps.ts';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import type { FlowId, SiteName } from '../base/ids.ts';
+import { LatestQueue } from '../base/latest-queue.ts';
+import { Backoff } from '../base/retry.ts';
+import { Scope } from '../base/scope.ts';
+import type { AgentPorts } from '../api/ports.ts';
+import type {
+  AgentIdentity,
+  MapUpdate,
+  MeshStatus,
+  Readiness,
+  TopologyView,
+} from '../client/agent-shapes.ts';
+import { ByteBudget } from '../flow/byte-budget.ts';
+import { ClusterView } from '../flow/cluster-view.ts';
+import type { FlowEvent } from '../flow/flow-context.ts';
+import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
+import type { SiteLiveness } from '../groups/group-ports.ts';
+import { GroupService } from '../groups/group-service.ts';
+import { Translator } from '../groups/translator.ts';
+import type { FailoverRequest, GroupUpdate, TranslateRequest } from '../groups/updates.ts';
+import { ensureInternalTopics, stateTopics } from '../kafka/internal-topics.ts';
+import { openCluster, type KafkaCluster } from '../kafka/session.ts';
+import { slotCount } from '../kafka/slots.ts';
+import { openStateLog } from '../kafka/state-topic.ts';
+import type { StoredSegment } from '../offsets/run.ts';
+import { flowOfKey } from '../offsets/stored-form.ts';
+import type { Topology } from '../topology/model.ts';
+import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
+import { FlowSet } from './flow-set.ts';
+import { viewRefreshMs } from './flow-runner.ts';
+import { MapStore } from './map-store.ts';
+import { Peers } from './peers.ts';
+import { TopologyKeeper } from './topology-keeper.ts';
+
+export interface SiteAgentOptions {
+  readonly topology: Topology;
+  readonly identity: AgentIdentity;
+  readonly secrets: SecretSources;
+  readonly metricsText: () => Promise<string>;
+}
+
+interface Parts {
+  readonly cluster: KafkaCluster;
+  readonly view: ClusterView;
+  readonly keeper: TopologyKeeper;
+  readonly maps: MapStore;
+  readonly groups: GroupService;
+  readonly flows: FlowSet;
+  readonly peers: Peers;
+}
+
+const bytesInFlightMax = 64 * 1024 * 1024;
+const segmentsPerMessage = 200;
+
+export class SiteAgent implements AgentPorts {
+  readonly #options: SiteAgentOptions;
+  readonly #deps: Deps;
+  #parts: Parts | undefined;
+  #startingWith = 'nothing yet';
+
+  constructor(options: SiteAgentOptions, deps: Deps) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Runs until the signal fires, then drains: what was copied is stored before it resolves. */
+  async run(signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff({ delayMsMin: 500, delayMsMax: 5_000 }, this.#deps.clock);
+    while (!signal.aborted) {
+      const scope = new Scope();
+      try {
+        await this.#runOnce(scope, signal);
+      } catch (error) {
+        if (isAborted(signal) || isMeshError(error, 'aborted')) break;
+        if (isMeshError(error) && !error.retriable) throw error;
+        this.#startingWith = errorMessage(error);
+        const level = backoff.attempts === 0 ? 'warn' : 'debug';
+        this.#deps.log[level]({ why: errorMessage(error) }, 'not started yet');
+      } finally {
+        this.#parts = undefined;
+        await scope[Symbol.asyncDispose]();
+      }
+      await backoff.wait(signal).catch(() => undefined);
+    }
+  }
+
+  async #runOnce(scope: Scope, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps;
+    const site = this.#options.identity.site;
+    this.#startingWith = `waiting for Kafka of ${site}`;
+    const cluster = scope.own(await this.#openOwn());
+    const replicationFactor = this.#options.topology.sites.get(site)?.kafka.replicationFactor;
+    await ensureInternalTopics(cluster, { replicationFactor }, this.#deps);
+    this.#startingWith = `loading state from Kafka of ${site}`;
+    const view = new ClusterView(cluster, { refreshMs: viewRefreshMs, clock, log });
+    const parts = this.#build(scope, cluster, view);
+    const stop = new AbortController();
+    const running = this.#start(parts, stop.signal);
+    // A part that fails ends this round; the rest is stopped in order.
+    const failed = Promise.all(running).then(() => undefined);
+    failed.catch(() => undefined);
+    try {
+      await Promise.race([this.#load(parts), failed]);
+      this.#parts = parts;
+      this.#connect(scope, parts);
+      log.info({ version: parts.keeper.current.version }, 'agent running');
+      await Promise.race([untilAborted(signal), failed]);
+    } finally {
+      await parts.peers.close();
+      await parts.flows.close();
+      await parts.maps.store().catch(() => undefined);
+      stop.abort();
+      await Promise.allSettled(running);
+    }
+  }
+
+  async #openOwn(): Promise<KafkaCluster> {
+    const { topology, identity, secrets } = this.#options;
+    const site = topology.sites.get(identity.site);
+    if (site === undefined) throw new MeshError('site_unknown', `no site ${identity.site}`);
+    const { tls, sasl } = await resolveKafkaSecrets(site.kafka, secrets);
+    return openCluster(
+      {
+        name: site.name,
+        brokers: site.kafka.brokersLocal,
+        clientId: `causeway-${identity.agent}`,
+        ...(tls === undefined ? {} : { tls }),
+        ...(sasl === undefined ? {} : { sasl }),
+      },
+      this.#deps,
+    );
+  }
+
+  #build(scope: Scope, cluster: KafkaCluster, view: ClusterView): Parts {
+    const { identity, topology, secrets } = this.#options;
+    const { site, agent } = identity;
+    const deps = this.#deps;
+    const state = (topic: string): ReturnType<typeof openStateLog> =>
+      scope.own(openStateLog(cluster, topic, deps));
+    const maps = new MapStore(state(stateTopics.offsetMaps), deps);
+    const keeper = new TopologyKeeper(topology, { site, log: state(stateTopics.topology) }, deps);
+    const events = state(stateTopics.events);
+    const flows = new FlowSet(
+      {
+        site,
+        agent,
+        target: view,
+        targetCluster: cluster,
+        maps,
+        budget: new ByteBudget(bytesInFlightMax),
+        pool: new BufferPool(),
+        secrets,
+        onEvent: (event) => this.#note(event, events),
+      },
+      deps,
+    );
+    const groups = new GroupService(
+      {
+        site,
+        topology: () => keeper.current,
+        translator: () => new Translator({ topology: keeper.current, maps: maps.book }),
+        cluster,
+        log: state(stateTopics.groups),
+        liveness: (other) => this.#liveness(other),
+        remoteCluster: (other) => flows.from(other)?.sourceCluster,
+        owns: (group, from) => flows.from(from)?.holds(crc32c(group) % slotCount) ?? false,
+      },
+      deps,
+    );
+    const peers = new Peers(
+      { mesh: topology.mesh, site },
+      {
+        onTopology: (seen, peer) => keeper.hear(seen, peer),
+        onGroupUpdates: (other, updates) => groups.takeUpdates(other, updates),
+        onMapUpdates: (updates) => maps.take(segmentsOf(updates)),
+      },
+      deps,
+    );
+    return { cluster, view, keeper, maps, groups, flows, peers };
+  }
+
+  #start({ view, keeper, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
+    return [view.run(signal), keeper.run(signal), maps.run(signal), groups.run(signal)];
+  }
+
+  async #load({ view, keeper, maps, groups }: Parts): Promise<void> {
+    await Promise.all([view.refresh(), keeper.synced(), maps.synced(), groups.synced()]);
+  }
+
+  #connect(scope: Scope, { keeper, flows, peers }: Parts): void {
+    const apply = (topology: Topology): void => {
+      flows.apply(topology);
+      peers.setTopology(topology);
+    };
+    scope.defer(keeper.onTakenOver(apply));
+    apply(keeper.current);
+  }
+
+  #note(event: FlowEvent, events: ReturnType<typeof openStateLog>): void {
+    const { kind, flow, topic, partition, text } = event;
+    const { clock, log } = this.#deps;
+    log.warn({ kind, flow, topic, partition }, text);
+    const value = JSON.stringify({ atMs: clock.nowMs(), ...event }, (_key, one: unknown) =>
+      typeof one === 'bigint' ? one.toString() : one,
+    );
+    const record = { key: Buffer.from(`${flow}/${topic}/${partition}`), value: Buffer.from(value) };
+    events.append([record]).catch((error: unknown) => {
+      log.warn({ why: errorMessage(error) }, 'event not stored');
+    });
+  }
+
+  #liveness(site: SiteName): SiteLiveness {
+    const parts = this.#parts;
+    const runner = parts?.flows.from(site);
+    return {
+      site,
+      kafkaReachable: runner?.sourceCluster !== undefined,
+      kafkaRefusedSinceMs: runner?.sourceRefusedSinceMs,
+      ...(parts?.peers.liveness(site) ?? { agentsConnected: 0, agentSilentSinceMs: undefined }),
+    };
+  }
+
+  #running(): Parts {
+    if (this.#parts !== undefined) return this.#parts;
+    const { agent } = this.#options.identity;
+    throw new MeshError('kafka_unavailable', `${agent} is starting: ${this.#startingWith}`);
+  }
+
+  // --- AgentPorts
+
+  identity(): AgentIdentity {
+    return this.#options.identity;
+  }
+
+  async status(): Promise<MeshStatus> {
+    const { flows, groups, peers, keeper } = this.#running();
+    const { version, hash, conflict } = keeper.view();
+    return {
+      identity: this.#options.identity,
+      topologyVersion: version,
+      topologyHash: hash,
+      conflict: conflict && `${conflict.peer}: ${conflict.differences.join('; ')}`,
+      flows: flows.statuses(),
+      peers: peers.views(),
+      groups: await groups.counts(),
+    };
+  }
+
+  readiness(): Readiness {
+    const parts = this.#parts;
+    if (parts === undefined) return { isReady: false, reasons: [this.#startingWith] };
+    const reasons: string[] = [];
+    if (parts.view.unreachableSinceMs !== undefined) {
+      reasons.push(`own Kafka cannot be reached: ${parts.view.why}`);
+    }
+    for (const { flow, state, why } of parts.flows.statuses()) {
+      if (state === 'failed') reasons.push(`flow ${flow} failed: ${why}`);
+    }
+    return { isReady: reasons.length === 0, reasons };
+  }
+
+  metricsText(): Promise<string> {
+    return this.#options.metricsText();
+  }
+
+  topology(): TopologyView {
+    return this.#running().keeper.view();
+  }
+
+  watchTopology(signal: AbortSignal): AsyncIterable<TopologyView> {
+    return this.#running().keeper.watch(signal);
+  }
+
+  proposeTopology(source: string, proposedBy: string): Promise<TopologyView> {
+    return this.#running().keeper.propose(source, proposedBy);
+  }
+
+  async translate(request: TranslateRequest): Promise<TranslateAnswer> {
+    return this.#running().groups.translate(request);
+  }
+
+  async planFailover(request: FailoverRequest): Promise<FailoverPlan> {
+    return this.#running().groups.planFailover(request);
+  }
+
+  async executeFailover(
+    request: FailoverRequest,
+    planId: string | undefined,
+    requestedBy: string,
+  ): Promise<FailoverReport> {
+    return this.#running().groups.executeFailover(request, planId, requestedBy);
+  }
+
+  watchGroups(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]> {
+    return this.#running().groups.watch(signal);
+  }
+
+  async *watchMaps(signal: AbortSignal): AsyncIterable<readonly MapUpdate[]> {
+    const { maps, flows } = this.#running();
+    const own = new Set(flows.statuses().map(({ flow }) => String(flow)));
+    const queue = new LatestQueue<MapUpdate>();
+    const put = (segments: Iterable<StoredSegment>): void => {
+      for (const segment of segments) {
+        if (!own.has(flowOfKey(segment.key) ?? '')) continue;
+        queue.put(segment.key.toString('latin1'), { kind: 'segment', segment });
+      }
+    };
+    const stopListening = maps.onStored(put);
+    try {
+      for (const flow of own) put(maps.book.snapshot(flow));
+      queue.put('', { kind: 'synced' });
+      while (!signal.aborted) {
+        const some = await queue.take(segmentsPerMessage, signal);
+        if (some.length > 0) yield some;
+      }
+    } finally {
+      stopListening();
+    }
+  }
+
+  async pauseFlow(flow: FlowId, requestedBy: string): Promise<void> {
+    this.#running().flows.runner(flow).pause();
+    this.#deps.log.info({ flow, requestedBy }, 'flow paused');
+    await Promise.resolve();
+  }
+
+  async resumeFlow(flow: FlowId, requestedBy: string): Promise<void> {
+    this.#running().flows.runner(flow).resume();
+    this.#deps.log.info({ flow, requestedBy }, 'flow resumed');
+    await Promise.resolve();
+  }
+}
+
+function segmentsOf(updates: readonly MapUpdate[]): StoredSegment[] {
+  return updates.flatMap((update) => (update.kind === 'segment' ? [update.segment] : []));
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

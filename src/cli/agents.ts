@@ -1,0 +1,94 @@
+/** How commands find agents: by the topology file, or by the addresses given. */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Command } from 'commander';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import { openAgentClient, type AgentClient } from '../client/agent-client.ts';
+import type { Topology } from '../topology/model.ts';
+import { parseTopology } from '../topology/parse.ts';
+import type { CliIo } from './io.ts';
+
+export interface FindOptions {
+  readonly topology?: string;
+  readonly connect?: readonly string[];
+  readonly timeout: string;
+}
+
+const defaultFile = 'mesh.yaml';
+
+export function withAgentOptions(command: Command): Command {
+  return command
+    .option('--topology FILE', `the topology file (default: ./${defaultFile})`)
+    .option('--connect HOST:PORT...', 'gRPC addresses of agents, instead of a file')
+    .option('--timeout SECONDS', 'how long to wait for an agent', '10');
+}
+
+/** @throws MeshError topology_invalid */
+export async function readTopology(io: CliIo, file = defaultFile): Promise<Topology> {
+  const place = path.resolve(io.cwd, file);
+  let text: string;
+  try {
+    text = await readFile(place, 'utf8');
+  } catch (cause) {
+    const found = `${file} cannot be read: ${errorMessage(cause)}`;
+    throw new MeshError('topology_invalid', `${found}; name another with --topology`, { cause });
+  }
+  return parseTopology(text, file);
+}
+
+/** gRPC addresses; of one site, when a site is named and a topology file is used. */
+export async function agentAddresses(
+  io: CliIo,
+  options: FindOptions,
+  site?: string,
+): Promise<readonly string[]> {
+  if (options.connect !== undefined) return options.connect;
+  const topology = await readTopology(io, options.topology);
+  const sites = [...topology.sites.values()].filter(
+    ({ name }) => site === undefined || name === site,
+  );
+  if (sites.length > 0) return sites.flatMap(({ agents }) => agents.map(({ grpc }) => grpc));
+  const declared = [...topology.sites.keys()].join(', ');
+  throw new MeshError('site_unknown', `no site ${site ?? ''}; declared are ${declared}`);
+}
+
+export function timeoutMs({ timeout }: FindOptions): number {
+  const seconds = Number(timeout);
+  if (Number.isFinite(seconds) && seconds > 0) return seconds * 1000;
+  const found = JSON.stringify(timeout);
+  throw new MeshError('usage', `--timeout: found ${found}, wanted a number of seconds above 0`);
+}
+
+/** Asks one agent. */
+export async function askAgent<T>(
+  io: CliIo,
+  address: string,
+  options: FindOptions,
+  ask: (client: AgentClient) => Promise<T>,
+): Promise<T> {
+  const ms = timeoutMs(options);
+  await using client = openAgentClient({ address, timeoutMs: ms }, io);
+  await client.waitForReady(ms);
+  return await ask(client);
+}
+
+/** Asks one after the other until one answers. @throws MeshError peer_unavailable, naming each failure */
+export async function askFirst<T>(
+  io: CliIo,
+  addresses: readonly string[],
+  options: FindOptions,
+  ask: (client: AgentClient) => Promise<T>,
+): Promise<T> {
+  const failures: string[] = [];
+  for (const address of addresses) {
+    try {
+      return await askAgent(io, address, options, ask);
+    } catch (error) {
+      // Its agent is not there, or has no Kafka yet: another one may do better.
+      const isAway = isMeshError(error) && error.retriable;
+      if (!isAway) throw error;
+      failures.push(error.message);
+    }
+  }
+  throw new MeshError('peer_unavailable', `no agent answered: ${failures.join('; ')}`);
+}

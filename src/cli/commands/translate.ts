@@ -1,0 +1,53 @@
+/** `causeway translate`: where a group is to go on at another site. Changes nothing. */
+import { Command } from 'commander';
+import { MeshError } from '../../base/errors.ts';
+import { isSiteName, type SiteName } from '../../base/ids.ts';
+import { translateJson } from '../../client/json.ts';
+import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
+import type { CliIo } from '../io.ts';
+import { print, withOutput, type OutputFormat } from '../output.ts';
+import { translateTable } from '../print/failover.ts';
+
+interface Options extends FindOptions {
+  readonly output: OutputFormat;
+  readonly group: string;
+  readonly from: string;
+  readonly to: string;
+  readonly position?: readonly string[];
+}
+
+export function siteOption(name: string, text: string): SiteName {
+  if (isSiteName(text)) return text;
+  throw new MeshError(
+    'usage',
+    `--${name}: found ${JSON.stringify(text)}, wanted the name of a site`,
+  );
+}
+
+function parsePosition(text: string): { topic: string; partition: number; offset: bigint } {
+  const [, topic, partition, offset] = /^([A-Za-z0-9._-]+)\/(\d{1,9})@(\d{1,18})$/.exec(text) ?? [];
+  if (topic === undefined || partition === undefined || offset === undefined) {
+    const found = JSON.stringify(text);
+    throw new MeshError('usage', `--position: found ${found}, wanted topic/partition@offset`);
+  }
+  return { topic, partition: Number(partition), offset: BigInt(offset) };
+}
+
+export function translateCommand(io: CliIo): Command {
+  const command = new Command('translate')
+    .description('translate the positions of a group to another site; changes nothing')
+    .requiredOption('--group GROUP', 'the consumer group')
+    .requiredOption('--from SITE', 'where the positions are')
+    .requiredOption('--to SITE', 'where the group is to go on')
+    .option('--position TOPIC/PARTITION@OFFSET...', "instead of the group's own positions");
+  return withOutput(withAgentOptions(command)).action(async (options: Options) => {
+    const from = siteOption('from', options.from);
+    const to = siteOption('to', options.to);
+    const positions = (options.position ?? []).map(parsePosition);
+    const addresses = await agentAddresses(io, options, to);
+    const answer = await askFirst(io, addresses, options, (client) =>
+      client.translate({ group: options.group, from, to, positions }),
+    );
+    print(io, options.output, translateJson(answer), translateTable);
+  });
+}

@@ -1,0 +1,84 @@
+/** Tables of `translate` and `failover`. */
+import type { PlanJson, ReportJson, TranslateJson } from '../../client/answers.ts';
+import { clockTime, count, table } from './table.ts';
+
+const header = ['LOG', 'THERE', 'HERE', 'HOW', 'WHY', 'RE-READ', 'NOT HERE'];
+
+function positionRow(from: string, one: TranslateJson['positions'][number]): string[] {
+  const { source, target, certainty, reason, reread, notHereAtLeast } = one;
+  return [
+    `${from}/${source.topic}/${source.partition}`,
+    source.offset === undefined ? '-' : count(source.offset),
+    target.offset === undefined ? '-' : `${target.topic}@${count(target.offset)}`,
+    certainty,
+    reason,
+    reread === undefined ? '?' : count(reread),
+    notHereAtLeast === undefined
+      ? '?'
+      : notHereAtLeast === '0'
+        ? '0'
+        : `≥ ${count(notHereAtLeast)}`,
+  ];
+}
+
+function headLine(answer: TranslateJson): string {
+  const { group, from, to, mode, home, positionsAsOf } = answer;
+  const at = home === undefined ? 'no home' : `home ${home.site} (epoch ${home.epoch})`;
+  const asOf = positionsAsOf === undefined ? '' : `   positions of ${clockTime(positionsAsOf)} UTC`;
+  return `${group} ${from}->${to}   mode ${mode}   ${at}${asOf}\n`;
+}
+
+function verdictText({ positions, verdict }: TranslateJson): string {
+  const exact = positions.filter(({ certainty }) => certainty === 'exact').length;
+  return `${verdict}, exact ${exact} of ${positions.length}`;
+}
+
+export function translateTable(answer: TranslateJson): string {
+  const rows = answer.positions.map((one) => positionRow(answer.from, one));
+  const blockers = answer.blockers.map((text) => `not safe to start: ${text}\n`);
+  return [
+    headLine(answer),
+    table(header, rows),
+    `verdict: ${verdictText(answer)}${answer.safeToStart ? ' · safe to start' : ''}\n`,
+    ...blockers,
+  ].join('');
+}
+
+function lossLine(plan: PlanJson): string {
+  const { lossRecordsAtLeast, lossSeconds, growthRecordsPerSecond } = plan;
+  const age =
+    lossSeconds === undefined || lossSeconds === 0 ? '' : ` (${lossSeconds.toFixed(1)} s)`;
+  const growth =
+    growthRecordsPerSecond === undefined ? '' : ` + ~${count(growthRecordsPerSecond)}/s since`;
+  const { from, to } = plan.translation;
+  return `not at ${to} of what was written at ${from}: ≥ ${count(lossRecordsAtLeast)}${age}${growth}\n`;
+}
+
+function planBody(plan: PlanJson): string {
+  const { translation, evidence } = plan;
+  const rows = translation.positions.map((one) => positionRow(translation.from, one));
+  return [
+    headLine(translation),
+    `evidence: ${evidence.join('; ') || 'none'}\n`,
+    table(header, rows),
+    lossLine(plan),
+  ].join('');
+}
+
+export function planTable(plan: PlanJson): string {
+  const body = planBody(plan);
+  if (plan.refusals.length > 0) {
+    return `${body}refused: ${plan.refusals.join('\nrefused: ')}\nnothing changed\n`;
+  }
+  const again = `again with --execute --plan ${plan.planId}`;
+  return `${body}verdict: ready, ${verdictText(plan.translation)} · nothing changed; ${again}\n`;
+}
+
+export function reportTable(report: ReportJson): string {
+  const { plan, committed, home, executedAt } = report;
+  return [
+    planBody(plan),
+    `done at ${clockTime(executedAt)} UTC: ${committed.length} offsets committed; `,
+    `${plan.translation.group} is at home at ${home.site} (epoch ${home.epoch})\n`,
+  ].join('');
+}
