@@ -6,7 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { MeshError } from '../base/errors.ts';
@@ -73,10 +73,10 @@ async function cachedJars(version: string, context: ToolContext): Promise<string
   const digest = createHash('sha256').update(pom).digest('hex').slice(0, 8);
   const folder = path.join(cacheFolder(context.env), `kafka-${version}-${digest}`);
   if (existsSync(folder)) return folder;
-  const partial = `${folder}.partial-${process.pid}`;
+  await mkdir(cacheFolder(context.env), { recursive: true });
+  const partial = await mkdtemp(`${folder}.partial-`);
   try {
-    await rm(partial, { recursive: true, force: true });
-    await mkdir(path.join(partial, 'jars'), { recursive: true });
+    await mkdir(path.join(partial, 'jars'));
     await writeFile(path.join(partial, 'pom.xml'), pom);
     await download(version, partial, context);
     // Somebody else may have been faster: then the rename fails and theirs is as good.
