@@ -18,9 +18,9 @@ const defaultFile = 'mesh.yaml';
 
 export function withAgentOptions(command: Command): Command {
   return command
-    .option('--topology FILE', `the topology file (default: ./${defaultFile})`)
-    .option('--connect HOST:PORT...', 'gRPC addresses of agents, instead of a file')
-    .option('--timeout SECONDS', 'how long to wait for an agent', '10');
+    .option('--topology <file>', `the topology file (default: ./${defaultFile})`)
+    .option('--connect <host:port...>', 'gRPC addresses of agents, instead of a file')
+    .option('--timeout <seconds>', 'how long to wait for an agent', '10');
 }
 
 /** @throws MeshError topology_invalid */

@@ -6,7 +6,7 @@ export type OutputFormat = 'table' | 'json';
 
 export function withOutput(command: Command): Command {
   return command.addOption(
-    new Option('-o, --output FORMAT', 'table for people, json for scripts')
+    new Option('-o, --output <format>', 'table for people, json for scripts')
       .choices(['table', 'json'])
       .default('table'),
   );

@@ -18,13 +18,13 @@ interface Options {
 export function agentCommand(io: CliIo, exitNow: (code: number) => void): Command {
   return new Command('agent')
     .description('run an agent of a site: copies into the site, answers gRPC and HTTP')
-    .requiredOption('--site SITE', 'the site, as the topology names it')
-    .option('--topology FILE', 'the topology file', 'mesh.yaml')
-    .option('--agent NUMBER', 'which of the agents that the topology lists for the site', '1')
+    .requiredOption('--site <site>', 'the site, as the topology names it')
+    .option('--topology <file>', 'the topology file', 'mesh.yaml')
+    .option('--agent <number>', 'which of the agents that the topology lists for the site', '1')
     .addOption(
-      new Option('--log-level LEVEL', 'least severe log').choices(logLevels).default('info'),
+      new Option('--log-level <level>', 'least severe log').choices(logLevels).default('info'),
     )
-    .option('--log-file FILE', 'write logs there instead of to stdout')
+    .option('--log-file <file>', 'write logs there instead of to stdout')
     .action(async (options: Options) => {
       const agentNumber = Number(options.agent);
       if (!Number.isInteger(agentNumber) || agentNumber < 1) {

@@ -23,11 +23,11 @@ the members of the group have been stopped. Exit code 3: refused, for the reason
 export function failoverCommand(io: CliIo, exit: ExitCode): Command {
   const command = new Command('failover')
     .description('move a group to another site: commit its translated positions there')
-    .requiredOption('--group GROUP', 'the consumer group')
-    .requiredOption('--from SITE', 'its home until now')
-    .requiredOption('--to SITE', 'its home from now on')
+    .requiredOption('--group <group>', 'the consumer group')
+    .requiredOption('--from <site>', 'its home until now')
+    .requiredOption('--to <site>', 'its home from now on')
     .option('--execute', 'do it; without it the plan is only shown')
-    .option('--plan ID', 'with --execute: refuse unless the plan is still this one')
+    .option('--plan <id>', 'with --execute: refuse unless the plan is still this one')
     .addHelpText('after', help);
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
     const { group } = options;

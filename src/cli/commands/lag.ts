@@ -17,7 +17,7 @@ interface Options extends FindOptions {
 export function lagCommand(io: CliIo): Command {
   const command = new Command('lag')
     .description('records and seconds that are not copied yet')
-    .option('--flow FLOW', 'only this flow, such as east->west')
+    .option('--flow <flow>', 'only this flow, such as east->west')
     .option('-p, --partitions', 'a line per partition');
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
     const { agents, silent } = await askAll(io, options);

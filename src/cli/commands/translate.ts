@@ -36,10 +36,10 @@ function parsePosition(text: string): { topic: string; partition: number; offset
 export function translateCommand(io: CliIo): Command {
   const command = new Command('translate')
     .description('translate the positions of a group to another site; changes nothing')
-    .requiredOption('--group GROUP', 'the consumer group')
-    .requiredOption('--from SITE', 'where the positions are')
-    .requiredOption('--to SITE', 'where the group is to go on')
-    .option('--position TOPIC/PARTITION@OFFSET...', "instead of the group's own positions");
+    .requiredOption('--group <group>', 'the consumer group')
+    .requiredOption('--from <site>', 'where the positions are')
+    .requiredOption('--to <site>', 'where the group is to go on')
+    .option('--position <topic/partition@offset...>', "instead of the group's own positions");
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
     const from = siteOption('from', options.from);
     const to = siteOption('to', options.to);

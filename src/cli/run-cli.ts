@@ -1,0 +1,93 @@
+/**
+ * The command line: puts the commands together, turns what they throw into a message with advice, and
+ * ends with the exit code (0 ok, 1 failed, 2 usage or a bad file, 3 condition not met).
+ */
+import { userInfo } from 'node:os';
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../base/clock.ts';
+import { isMeshError, toError, type ErrorCode } from '../base/errors.ts';
+import { exitCodes, ExitCode, type CliIo } from './io.ts';
+import { softwareVersion } from './version.ts';
+
+const usageCodes: ReadonlySet<ErrorCode> = new Set(['usage', 'topology_invalid', 'site_unknown']);
+const conditionCodes: ReadonlySet<ErrorCode> = new Set([
+  'precondition',
+  'plan_changed',
+  'group_active',
+  'group_unknown',
+]);
+
+export function processIo(): CliIo {
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isTerminal: process.stderr.isTTY,
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock,
+    user: process.env['USER'] ?? userInfo().username,
+    onSignal: (listener) => {
+      const onInterrupt = (): void => listener('SIGINT');
+      const onTerminate = (): void => listener('SIGTERM');
+      process.on('SIGINT', onInterrupt);
+      process.on('SIGTERM', onTerminate);
+      return () => {
+        process.off('SIGINT', onInterrupt);
+        process.off('SIGTERM', onTerminate);
+      };
+    },
+  };
+}
+
+/** Commands are loaded when they are asked for: most need little of the whole. */
+const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<Command>>> = {
+  agent: async (io) =>
+    (await import('./commands/agent.ts')).agentCommand(io, (code) => process.exit(code)),
+  check: async (io) => (await import('./commands/check.ts')).checkCommand(io),
+  failover: async (io, exit) => (await import('./commands/failover.ts')).failoverCommand(io, exit),
+  lag: async (io) => (await import('./commands/lag.ts')).lagCommand(io),
+  pause: async (io) => (await import('./commands/pause.ts')).pauseCommand(io),
+  resume: async (io) => (await import('./commands/pause.ts')).resumeCommand(io),
+  status: async (io, exit) => (await import('./commands/status.ts')).statusCommand(io, exit),
+  translate: async (io) => (await import('./commands/translate.ts')).translateCommand(io),
+};
+
+async function program(io: CliIo, exit: ExitCode, wanted: string | undefined): Promise<Command> {
+  const root = new Command('causeway')
+    .description('active-active replication of Apache Kafka between datacenters')
+    .version(softwareVersion())
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) });
+  const load =
+    wanted === undefined || !Object.hasOwn(commands, wanted) ? undefined : commands[wanted];
+  const loaded = load === undefined ? Object.values(commands) : [load];
+  for (const make of loaded) root.addCommand(await make(io, exit));
+  for (const command of [root, ...root.commands]) {
+    command
+      .exitOverride()
+      .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) });
+  }
+  return root;
+}
+
+/** Returns the exit code. */
+export async function runCli(io: CliIo, args: readonly string[]): Promise<number> {
+  const exit = new ExitCode();
+  try {
+    await (await program(io, exit, args[0])).parseAsync([...args], { from: 'user' });
+    return exit.value;
+  } catch (error) {
+    if (error instanceof CommanderError)
+      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    return report(io, error);
+  }
+}
+
+function report(io: CliIo, thrown: unknown): number {
+  if (!isMeshError(thrown)) {
+    io.err(`causeway: ${toError(thrown).stack ?? String(thrown)}\n`);
+    return exitCodes.failed;
+  }
+  io.err(`causeway: ${thrown.message}\n  ${thrown.advice}\n`);
+  if (usageCodes.has(thrown.code)) return exitCodes.usage;
+  return conditionCodes.has(thrown.code) ? exitCodes.condition : exitCodes.failed;
+}
