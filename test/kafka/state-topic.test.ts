@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isMeshError } from '../../src/base/errors.ts';
+import { ensureInternalTopics, stateTopics } from '../../src/kafka/internal-topics.ts';
+import { openStateLog } from '../../src/kafka/state-topic.ts';
+import { uniqueName } from '../support/clusters.ts';
+import { testDeps } from '../support/deps.ts';
+import { makeTopic, openTestCluster } from '../support/topics.ts';
+import { until } from '../support/until.ts';
+
+test('what is appended is followed from the start, in order, tombstones too, then live', async () => {
+  await using cluster = await openTestCluster('east');
+  const topic = uniqueName('state');
+  await makeTopic(cluster, topic);
+  await using log = openStateLog(cluster, topic, testDeps());
+  const large = Buffer.alloc(500_000, 'x');
+  await log.append([
+    { key: Buffer.from('a'), value: large },
+    { key: Buffer.from('b'), value: large },
+    { key: Buffer.from('a'), value: null },
+  ]);
+  const stop = new AbortController();
+  const seen: string[] = [];
+  let synced = -1;
+  const following = log.follow(
+    {
+      onRecords: (records) => {
+        for (const { key, value } of records)
+          seen.push(`${key.toString()}:${value?.length ?? '-'}`);
+      },
+      onSynced: () => (synced = seen.length),
+    },
+    stop.signal,
+  );
+  await until('the end to be reached', () => synced >= 0);
+  assert.equal(synced, 3);
+  await Promise.all(
+    Array.from({ length: 50 }, (_, index) =>
+      log.append([{ key: Buffer.from(`k${index}`), value: Buffer.from('v') }]),
+    ),
+  );
+  await until('the live ones', () => seen.length === 53);
+  assert.deepEqual(seen.slice(0, 4), ['a:500000', 'b:500000', 'a:-', 'k0:1']);
+  stop.abort();
+  await following;
+});
+
+test('the internal topics are made once, and a wrong shape is refused by name', async () => {
+  await using cluster = await openTestCluster('west');
+  const options = { replicationFactor: undefined };
+  await ensureInternalTopics(cluster, options, testDeps());
+  await ensureInternalTopics(cluster, options, testDeps());
+  const { topics } = await cluster.metadata();
+  for (const name of Object.values(stateTopics))
+    assert.equal(topics.get(name)?.partitions.length, 1);
+  await cluster.alterTopicConfigs(stateTopics.topology, { 'cleanup.policy': 'delete' });
+  await until('the change to be seen', async () => {
+    const found = (await cluster.topicConfigs([stateTopics.topology])).get(stateTopics.topology);
+    return found?.some(({ name, value }) => name === 'cleanup.policy' && value === 'delete');
+  });
+  await assert.rejects(
+    ensureInternalTopics(cluster, options, testDeps()),
+    (error) =>
+      isMeshError(error, 'state_corrupt') &&
+      error.message.includes('__causeway-topology') &&
+      error.message.includes('wanted compact'),
+  );
+  await cluster.alterTopicConfigs(stateTopics.topology, { 'cleanup.policy': 'compact' });
+});

@@ -1,0 +1,102 @@
+/** One flow between the two shared clusters, run in this process over real Kafka, for one topic. */
+import { BufferPool } from '../../src/base/buffer-pool.ts';
+import { siteName } from '../../src/base/ids.ts';
+import { Scope } from '../../src/base/scope.ts';
+import { MapStore } from '../../src/agent/map-store.ts';
+import { ByteBudget } from '../../src/flow/byte-budget.ts';
+import { ClusterView } from '../../src/flow/cluster-view.ts';
+import { defaultTimings, type FlowEvent } from '../../src/flow/flow-context.ts';
+import { Flow } from '../../src/flow/flow.ts';
+import { TargetLimits } from '../../src/flow/target-limits.ts';
+import { ensureInternalTopics } from '../../src/kafka/internal-topics.ts';
+import { openSlotShare } from '../../src/kafka/slot-group.ts';
+import { openStateLog } from '../../src/kafka/state-topic.ts';
+import { parseTopology } from '../../src/topology/parse.ts';
+import type { FlowSettings, Topology } from '../../src/topology/model.ts';
+import { brokersOf, uniqueName, type TestSite } from './clusters.ts';
+import { testDeps } from './deps.ts';
+import { makeTopic, openTestCluster } from './topics.ts';
+
+export interface TestFlow extends AsyncDisposable {
+  readonly flow: Flow;
+  readonly maps: MapStore;
+  readonly events: FlowEvent[];
+}
+
+export interface TestFlowOptions {
+  readonly from: TestSite;
+  readonly to: TestSite;
+  /** A regular expression. */
+  readonly topics: string;
+  readonly mesh?: string;
+  /** A state topic of its own unless one is given, as after a restart. */
+  readonly stateTopic?: string;
+  readonly settings?: Partial<FlowSettings>;
+}
+
+export function testTopology(topics: string, mesh = 'test'): Topology {
+  const site = (name: TestSite, port: number): string =>
+    `  ${name}: {kafka: {brokers: ${JSON.stringify(brokersOf(name))}}, ` +
+    `agents: [{grpc: "localhost:${port}", http: "localhost:${port + 1}"}]}`;
+  const lines = ['apiVersion: causeway/v1', `mesh: ${mesh}`, 'version: 1', 'sites:'];
+  lines.push(site('east', 1), site('west', 3));
+  lines.push(`defaults: {topics: {include: [${JSON.stringify(topics)}]}}`);
+  return parseTopology(lines.join('\n'), 'test.yaml');
+}
+
+export async function newStateTopic(site: TestSite): Promise<string> {
+  await using cluster = await openTestCluster(site);
+  const name = uniqueName('__state');
+  await makeTopic(cluster, name, 1, { 'cleanup.policy': 'compact' });
+  return name;
+}
+
+export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
+  const mesh = options.mesh ?? 'test';
+  const topology = testTopology(options.topics, mesh);
+  const found = topology.flows.find(({ from, to }) => from === options.from && to === options.to);
+  if (found === undefined) throw new Error('no such flow');
+  const settings = { ...found, ...options.settings };
+  const deps = testDeps();
+  const stateTopic = options.stateTopic ?? (await newStateTopic(options.to));
+  return Scope.build(async (scope) => {
+    const source = scope.own(await openTestCluster(options.from));
+    const target = scope.own(await openTestCluster(options.to));
+    await ensureInternalTopics(target, { replicationFactor: 1 }, deps);
+    const maps = new MapStore(scope.own(openStateLog(target, stateTopic, deps)), deps);
+    scope.run(maps.run(scope.signal));
+    await maps.synced();
+    const view = (cluster: typeof source): ClusterView => {
+      const made = new ClusterView(cluster, { refreshMs: 300, ...deps });
+      scope.run(made.run(scope.signal));
+      return made;
+    };
+    const views = { source: view(source), target: view(target) };
+    await Promise.all([views.source.refresh(), views.target.refresh()]);
+    const group = `causeway.${uniqueName(mesh)}.${settings.id}`;
+    const events: FlowEvent[] = [];
+    const flow = new Flow({
+      deps,
+      topology,
+      settings,
+      agent: `${siteName(options.to)}-1`,
+      ...views,
+      slots: scope.own(openSlotShare({ cluster: target, group }, deps)),
+      maps: maps.book,
+      journal: maps.journal,
+      limits: new TargetLimits(deps.clock),
+      budget: new ByteBudget(64 * 1024 * 1024),
+      pool: new BufferPool(),
+      timings: { ...defaultTimings, upkeepMs: 300 },
+      onEvent: (event) => events.push(event),
+    });
+    const stop = new AbortController();
+    const running = flow.run(stop.signal);
+    scope.defer(async () => {
+      stop.abort();
+      await running;
+      await maps.store();
+    });
+    return { flow, maps, events, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() };
+  });
+}

@@ -1,0 +1,110 @@
+/** Writing to and reading from real topics through our own connections, record by record. */
+import type { KafkaCluster } from '../../src/kafka/session.ts';
+import { openCluster } from '../../src/kafka/session.ts';
+import { encodeBatch, type PlainRecord } from '../../src/records/build-batch.ts';
+import type { Codec } from '../../src/records/codecs.ts';
+import { decodeBatches, type DecodedRecord } from '../../src/records/decode-records.ts';
+import { brokersOf, type TestSite } from './clusters.ts';
+import { testDeps } from './deps.ts';
+import { until } from './until.ts';
+
+export function openTestCluster(site: TestSite): Promise<KafkaCluster> {
+  return openCluster(
+    { name: site, brokers: brokersOf(site), clientId: 'causeway-test' },
+    testDeps(),
+  );
+}
+
+export async function makeTopic(
+  cluster: KafkaCluster,
+  name: string,
+  partitions = 1,
+  configs: Record<string, string> = {},
+): Promise<void> {
+  const [result] = await cluster.createTopics([
+    { name, partitions, replicationFactor: 1, configs },
+  ]);
+  if (result?.errorCode !== 0) throw new Error(`${name}: ${result?.errorMessage ?? 'no answer'}`);
+  await until(`leaders of ${name}`, async () => {
+    const found = (await cluster.metadata()).topics.get(name);
+    return found?.partitions.length === partitions && found.partitions.every((p) => p.leader >= 0);
+  });
+}
+
+async function leaderOf(cluster: KafkaCluster, topic: string, partition: number): Promise<number> {
+  const found = (await cluster.metadata()).topics.get(topic)?.partitions[partition];
+  if (found === undefined) throw new Error(`no ${topic}/${partition}`);
+  return found.leader;
+}
+
+/** Appends one batch; returns its base offset. */
+export async function appendBatch(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+  batch: Buffer,
+): Promise<{ errorCode: number; baseOffset: bigint }> {
+  await using link = await cluster.openLink(await leaderOf(cluster, topic, partition), 'test');
+  const [answer] = await link.produce({
+    batches: [{ topic, partition, batch }],
+    timeoutMs: 10_000,
+  });
+  if (answer === undefined) throw new Error('no answer');
+  return answer;
+}
+
+export async function appendRecords(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+  records: readonly PlainRecord[],
+  codec: Codec = 'none',
+): Promise<void> {
+  const answer = await appendBatch(cluster, topic, partition, encodeBatch(records, { codec }));
+  if (answer.errorCode !== 0) throw new Error(`append: Kafka error ${answer.errorCode}`);
+}
+
+/** Every record of a partition from the start to its end as it is now; markers are left out. */
+export async function readAll(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+): Promise<DecodedRecord[]> {
+  const [start] = await cluster.listOffsets([{ topic, partition }], 'earliest');
+  const [end] = await cluster.listOffsets([{ topic, partition }], 'latest');
+  let offset = Number(start?.offset ?? 0n);
+  const records: DecodedRecord[] = [];
+  await using link = await cluster.openLink(await leaderOf(cluster, topic, partition), 'test');
+  while (offset < Number(end?.offset ?? 0n)) {
+    const response = await link.fetch({
+      partitions: [{ topic, partition, offset: BigInt(offset), bytesMax: 4_000_000 }],
+      maxWaitMs: 200,
+      minBytes: 1,
+      maxBytes: 4_000_000,
+      isolation: 'read_uncommitted',
+    });
+    for (const batch of decodeBatches(response.partitions[0]?.records ?? Buffer.alloc(0), topic)) {
+      for (const record of batch.isControl ? [] : batch.records) {
+        // A copy: the response's memory is given back.
+        if (record.offset >= offset) records.push(structuredCloneRecord(record));
+      }
+      offset = Math.max(offset, batch.lastOffset + 1);
+    }
+    response.release();
+  }
+  return records;
+}
+
+function structuredCloneRecord(record: DecodedRecord): DecodedRecord {
+  const copy = (bytes: Buffer | null): Buffer | null =>
+    bytes === null ? null : Buffer.from(bytes);
+  return {
+    ...record,
+    key: copy(record.key),
+    value: copy(record.value),
+    headers: record.headers.map(({ key, value }) => ({
+      key: Buffer.from(key),
+      value: copy(value),
+    })),
+  };
+}
