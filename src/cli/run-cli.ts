@@ -48,6 +48,7 @@ const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<C
   lag: async (io) => (await import('./commands/lag.ts')).lagCommand(io),
   pause: async (io) => (await import('./commands/pause.ts')).pauseCommand(io),
   resume: async (io) => (await import('./commands/pause.ts')).resumeCommand(io),
+  sandbox: async (io) => (await import('./commands/sandbox.ts')).sandboxCommand(io),
   status: async (io, exit) => (await import('./commands/status.ts')).statusCommand(io, exit),
   translate: async (io) => (await import('./commands/translate.ts')).translateCommand(io),
 };
