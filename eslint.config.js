@@ -32,7 +32,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**', 'scripts/**'],
+    files: ['test/**', 'scripts/**', 'demo/**'],
     rules: {
       // node:test's describe/it return promises that the runner owns.
       '@typescript-eslint/no-floating-promises': 'off',

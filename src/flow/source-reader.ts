@@ -12,6 +12,7 @@ import type { FlowContext } from './flow-context.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
 const fetchBytesMax = 8 * 1024 * 1024;
+const fetchesPerSecond = 4;
 const partitionBytesMax = 4 * 1024 * 1024;
 
 interface BrokerLoop {
@@ -161,7 +162,7 @@ export class SourceReader {
       partitions,
       maxWaitMs: this.#context.timings.fetchWaitMs,
       minBytes: 1,
-      maxBytes: fetchBytesMax,
+      maxBytes: this.#fetchBytes(),
       isolation: 'read_committed',
     });
     try {
@@ -175,6 +176,12 @@ export class SourceReader {
     } finally {
       response.release();
     }
+  }
+
+  /** Under a limit, little at a time: so that the ends of all partitions are seen often. */
+  #fetchBytes(): number {
+    const { bytesPerSecond } = this.#context.settings.limit;
+    return Math.min(fetchBytesMax, Math.ceil((bytesPerSecond ?? Infinity) / fetchesPerSecond));
   }
 
   /** Keeps to the flow's limit by waiting as long as what was fetched may take. */

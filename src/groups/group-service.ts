@@ -2,6 +2,7 @@
  * All that an agent knows of and does for consumer groups, behind one door: follows positions, tells
  * peers, syncs, translates, fails over. The parts decide; this wires them and stores their state.
  */
+import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
@@ -41,6 +42,7 @@ export interface GroupServiceOptions {
 }
 
 const storeMs = 500;
+const siteAnswerMs = 2_000;
 const updatesPerMessage = 500;
 
 export class GroupService {
@@ -259,7 +261,7 @@ export class GroupService {
       if (from === site) await this.#poller.readGroup(group);
       else {
         const asOfMs = this.#deps.clock.nowMs();
-        const offsets = await remoteCluster(from)?.groupOffsets(group);
+        const offsets = await this.#soon(from, remoteCluster(from)?.groupOffsets(group));
         const found = offsets?.filter(({ offset }) => offset >= 0n) ?? [];
         if (found.length > 0) this.#store.observe(from, group, found, asOfMs);
       }
@@ -287,10 +289,8 @@ export class GroupService {
     const wanted = positions.filter(({ certainty }) => certainty !== 'unknown');
     try {
       const asked = to === site ? cluster : remoteCluster(to);
-      const listed = await asked?.listOffsets(
-        wanted.map(({ target }) => target),
-        'earliest',
-      );
+      const targets = wanted.map(({ target }) => target);
+      const listed = await this.#soon(to, asked?.listOffsets(targets, 'earliest'));
       const known = new Map(
         listed?.flatMap(({ topic, partition, errorCode, offset }) =>
           errorCode === 0 ? [[`${topic}/${partition}`, offset] as const] : [],
@@ -348,10 +348,32 @@ export class GroupService {
       site,
       liveness: liveness(from),
       nowMs: this.#deps.clock.nowMs(),
-      membersThere: await members(remoteCluster(from), group),
-      membersHere: to === site ? await members(cluster, group) : undefined,
+      membersThere: await this.#members(from, from === site ? cluster : remoteCluster(from), group),
+      membersHere: to === site ? await this.#members(to, cluster, group) : undefined,
       lossSeconds: seconds,
       growthRecordsPerSecond: perSecond,
+    });
+  }
+
+  async #members(
+    site: SiteName,
+    cluster: GroupCluster | undefined,
+    group: string,
+  ): Promise<number | undefined> {
+    try {
+      return (await this.#soon(site, cluster?.groupMembers(group)))?.memberCount;
+    } catch (error) {
+      if (isMeshError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** A site that has just died must not hold up the answer: it counts as silent. */
+  async #soon<T>(site: SiteName, asked: Promise<T> | undefined): Promise<T | undefined> {
+    if (asked === undefined) return undefined;
+    asked.catch(() => undefined);
+    return withDeadline(this.#deps.clock, siteAnswerMs, asked, () => {
+      return new MeshError('kafka_timeout', `Kafka of ${site} did not answer in time`);
     });
   }
 
@@ -389,18 +411,6 @@ export class GroupService {
         this.#deps.log.warn({ why: errorMessage(error) }, 'positions not stored');
       }
     }
-  }
-}
-
-async function members(
-  cluster: GroupCluster | undefined,
-  group: string,
-): Promise<number | undefined> {
-  try {
-    return (await cluster?.groupMembers(group))?.memberCount;
-  } catch (error) {
-    if (isMeshError(error)) return undefined;
-    throw error;
   }
 }
 
