@@ -1,4 +1,7 @@
-/** Reads everything on both sides and compares it with what producers were promised and readers saw. */
+/**
+ * Reads everything on both sides and compares it with what producers were promised and readers
+ * saw.
+ */
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
 import { MetricRegistry } from '../src/base/metrics.ts';
@@ -61,7 +64,10 @@ export interface CopyVerdict {
   readonly outOfOrder: number;
 }
 
-/** What was acknowledged at the source must be in the source's log, and in the copy once, in order. */
+/**
+ * What was acknowledged at the source must be in the source's log, and in the copy once, in
+ * order.
+ */
 export function judgeCopy(
   acknowledged: readonly string[],
   source: PartitionValues,

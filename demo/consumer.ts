@@ -1,4 +1,7 @@
-/** An ordinary kafkajs consumer group member that commits as it goes and remembers what it has read. */
+/**
+ * An ordinary kafkajs consumer group member that commits as it goes and remembers what it has
+ * read.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs, { type Consumer } from 'kafkajs';
 
@@ -24,7 +27,10 @@ export class LineConsumer {
     return performance.now() - this.#lastReadMs;
   }
 
-  /** @param perSecond a slow reader, so that it lags as real groups do; as fast as it can unless told */
+  /**
+   * @param perSecond a slow reader, so that it lags as real groups do; as fast as it can unless
+   * told
+   */
   async start(
     brokers: readonly string[],
     topics: readonly string[],

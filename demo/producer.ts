@@ -1,4 +1,7 @@
-/** An ordinary kafkajs producer that writes lines at a steady pace and remembers what was acknowledged. */
+/**
+ * An ordinary kafkajs producer that writes lines at a steady pace and remembers what was
+ * acknowledged.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import kafkajs from 'kafkajs';
 import type { Line } from './data.ts';

@@ -1,4 +1,5 @@
-// Generates src/gen from proto/. With --check: compares with what is there, and fails when it differs.
+// Generates src/gen from proto/. With --check: compares with what is there, and fails when it
+// differs.
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

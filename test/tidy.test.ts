@@ -45,7 +45,7 @@ const banned: readonly (readonly [what: RegExp, instead: string, allowed: readon
   [/\bMath\.random\(/, 'clock.random()', ['src/base/clock.ts']],
   [/(?<![.\w])set(Timeout|Interval)\(/, 'clock.sleep() or clock.after()', ['src/base/clock.ts']],
   [/\bconsole\.\w+\(/, "the log, or the command's writer", []],
-  [/\bprocess\.exit\(/, 'an error that main.ts maps', ['src/cli/main.ts']],
+  [/\bprocess\.exit\(/, 'an error that run-cli.ts maps', ['src/cli/main.ts']],
 ];
 
 const fileLinesMax = 300;
@@ -56,6 +56,7 @@ const columnsMax = 100;
 /** Modules longer than 300 lines for a reason; nothing may pass 500. */
 const longFiles: Readonly<Record<string, string>> = {
   'src/flow/partition-copy.ts': 'one state machine, whose states are read against each other',
+  'src/agent/site-agent.ts': 'the wiring of an agent, in one place',
   'src/groups/group-service.ts': 'the wiring of all parts of groups/, in one place',
   'src/offsets/offset-map.ts': 'one data structure: two directions over the same segments',
 };
@@ -210,12 +211,17 @@ describe('sizes', () => {
     none(
       code.flatMap((name) =>
         linesOf(name).flatMap((line, at) =>
-          line.length > columnsMax ? [`${name}:${at + 1}`] : [],
+          withoutTexts(line).length > columnsMax ? [`${name}:${at + 1}`] : [],
         ),
       ),
     );
   });
 });
+
+/** A long text or pattern is easier to find when it is not cut into pieces. */
+function withoutTexts(line: string): string {
+  return line.replace(/(['"`]).*\1|\/\^?.*\/[,;)]/g, '');
+}
 
 describe('words', () => {
   test('calls that have a better way', () => {

@@ -2,8 +2,8 @@
  * Offset maps and copy records between memory and `__causeway-offset-maps`: loads what is stored,
  * follows what other agents of the site store, stores what our flows and our peers tell.
  *
- * Invariant: a segment of ours is streamed to peers only after it is stored. What this process wrote
- * itself is not loaded back when it comes round: memory is newer.
+ * Invariant: a segment of ours is streamed to peers only after it is stored. What this process
+ * wrote itself is not loaded back when it comes round: memory is newer.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * The agents of the other sites: a connection to each, over which their topology, positions and offset
- * maps are pulled, and by which we know whether they live.
+ * The agents of the other sites: a connection to each, over which their topology, positions and
+ * offset maps are pulled, and by which we know whether they live.
  */
 import { isAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';

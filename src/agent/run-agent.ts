@@ -25,7 +25,10 @@ export interface RunAgentOptions {
   readonly softwareVersion: string;
 }
 
-/** @throws MeshError topology_invalid, site_unknown, port_in_use … for what cannot get better by waiting */
+/**
+ * @throws MeshError topology_invalid, site_unknown, port_in_use … for what cannot get better by
+ * waiting
+ */
 export async function runAgent(options: RunAgentOptions, signal: AbortSignal): Promise<void> {
   const { topologyFile, softwareVersion } = options;
   const topology = await readTopology(topologyFile);

@@ -1,7 +1,7 @@
 /**
- * Which topology is in force: the highest version wins, wherever it comes from (file, store, peer). Two
- * files of one version that differ are both refused: the agent keeps the last one agreed on and says
- * so, until a higher version settles it.
+ * Which topology is in force: the highest version wins, wherever it comes from (file, store,
+ * peer). Two files of one version that differ are both refused: the agent keeps the last one
+ * agreed on and says so, until a higher version settles it.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
@@ -87,8 +87,10 @@ export class TopologyKeeper {
   }
 
   /**
-   * A newer file: checked, stored and taken over. One that is older, or the same, changes nothing.
-   * @throws MeshError topology_invalid, topology_conflict, precondition (another mesh, our site missing)
+   * A newer file: checked, stored and taken over. One that is older, or the same, changes
+   * nothing.
+   * @throws MeshError topology_invalid, topology_conflict, precondition (another mesh, our site
+   * missing)
    */
   async propose(source: string, by: string): Promise<TopologyView> {
     const offered = parseTopology(source, by);

@@ -1,4 +1,6 @@
-/** The agent's HTTP port: probes, metrics, and the queries that people and scripts make with curl. */
+/**
+ * The agent's HTTP port: probes, metrics, and the queries that people and scripts make with curl.
+ */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Deps } from '../base/deps.ts';

@@ -1,4 +1,7 @@
-/** The gRPC services: each method converts, asks the agent, converts back. Decisions are not made here. */
+/**
+ * The gRPC services: each method converts, asks the agent, converts back. Decisions are not made
+ * here.
+ */
 import type {
   handleServerStreamingCall,
   handleUnaryCall,

@@ -1,13 +1,16 @@
 /**
  * The one error class of the project and the one table of its codes.
  *
- * A code says who must act. `operator` errors are reported whole and never retried; `transient` ones
- * are retried where they happen, bounded; a `defect` is ours, and stops the flow that met it.
- * Every foreign error crosses exactly one converter (kafka/, api/, client/) to become one of these.
+ * A code says who must act. `operator` errors are reported whole and never retried; `transient`
+ * ones are retried where they happen, bounded; a `defect` is ours, and stops the flow that met
+ * it. Every foreign error crosses exactly one converter (kafka/, api/, client/) to become one of
+ * these.
  */
 export type ErrorKind = 'operator' | 'transient' | 'defect';
 
-/** Names of gRPC status codes; api/ maps them to numbers, so that this folder knows no transport. */
+/**
+ * Names of gRPC status codes; api/ maps them to numbers, so that this folder knows no transport.
+ */
 export type GrpcStatusName =
   | 'INVALID_ARGUMENT'
   | 'NOT_FOUND'

@@ -72,7 +72,10 @@ export async function askAgent<T>(
   return await ask(client);
 }
 
-/** Asks one after the other until one answers. @throws MeshError peer_unavailable, naming each failure */
+/**
+ * Asks one after the other until one answers. @throws MeshError peer_unavailable, naming each
+ * failure
+ */
 export async function askFirst<T>(
   io: CliIo,
   addresses: readonly string[],

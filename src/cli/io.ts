@@ -13,6 +13,8 @@ export interface CliIo {
   readonly clock: Clock;
   /** The name of the person who runs the command, for what is written down. */
   readonly user: string;
+  /** Ends the process at once: for whoever has been told to stop a second time. */
+  readonly exitNow: (code: number) => void;
   /** SIGINT and SIGTERM, each time; the function returned stops it. */
   onSignal(listener: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
 }

@@ -1,4 +1,6 @@
-/** `-o table|json`: commands build an answer; what it looks like is decided here and in `print/`. */
+/**
+ * `-o table|json`: commands build an answer; what it looks like is decided here and in `print/`.
+ */
 import { Option, type Command } from 'commander';
 import type { CliIo } from './io.ts';
 

@@ -1,6 +1,6 @@
 /**
- * The command line: puts the commands together, turns what they throw into a message with advice, and
- * ends with the exit code (0 ok, 1 failed, 2 usage or a bad file, 3 condition not met).
+ * The command line: puts the commands together, turns what they throw into a message with advice,
+ * and ends with the exit code (0 ok, 1 failed, 2 usage or a bad file, 3 condition not met).
  */
 import { userInfo } from 'node:os';
 import { Command, CommanderError } from 'commander';
@@ -17,7 +17,8 @@ const conditionCodes: ReadonlySet<ErrorCode> = new Set([
   'group_unknown',
 ]);
 
-export function processIo(): CliIo {
+/** @param exitNow ends the process without waiting for anything */
+export function processIo(exitNow: (code: number) => void): CliIo {
   return {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
@@ -25,6 +26,7 @@ export function processIo(): CliIo {
     env: process.env,
     cwd: process.cwd(),
     clock: systemClock,
+    exitNow,
     user: process.env['USER'] ?? userInfo().username,
     onSignal: (listener) => {
       const onInterrupt = (): void => listener('SIGINT');
@@ -41,8 +43,7 @@ export function processIo(): CliIo {
 
 /** Commands are loaded when they are asked for: most need little of the whole. */
 const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<Command>>> = {
-  agent: async (io) =>
-    (await import('./commands/agent.ts')).agentCommand(io, (code) => process.exit(code)),
+  agent: async (io) => (await import('./commands/agent.ts')).agentCommand(io),
   check: async (io) => (await import('./commands/check.ts')).checkCommand(io),
   failover: async (io, exit) => (await import('./commands/failover.ts')).failoverCommand(io, exit),
   lag: async (io) => (await import('./commands/lag.ts')).lagCommand(io),

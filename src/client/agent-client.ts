@@ -1,6 +1,7 @@
 /**
  * Calls to one agent. Every call has a deadline; a stream ends with an error when the agent goes
- * silent (keepalive), and a connection that hangs is given up: whoever owns the client makes another.
+ * silent (keepalive), and a connection that hangs is given up: whoever owns the client makes
+ * another.
  */
 import {
   credentials,

@@ -1,6 +1,7 @@
 /**
- * What an agent says of itself and asks of others, as plain data: the same shapes on both ends of the
- * wire. api/ serves them, agent-client.ts reads them, and messages are only a form in between.
+ * What an agent says of itself and asks of others, as plain data: the same shapes on both ends of
+ * the wire. api/ serves them, agent-client.ts reads them, and messages are only a form in
+ * between.
  */
 import type { SiteName } from '../base/ids.ts';
 import type { FlowStatus } from '../flow/status.ts';

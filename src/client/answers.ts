@@ -1,6 +1,7 @@
 /**
- * The JSON that commands and HTTP answer with: a stable contract, made with schemas so that it can be
- * checked. Offsets are strings, times are ISO 8601; `schema` is raised when the shape changes.
+ * The JSON that commands and HTTP answer with: a stable contract, made with schemas so that it
+ * can be checked. Offsets are strings, times are ISO 8601; `schema` is raised when the shape
+ * changes.
  */
 import { z } from 'zod';
 

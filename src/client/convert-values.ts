@@ -7,7 +7,9 @@ export function toEnum(prefix: string, name: string): string {
   return `${prefix}_${name.toUpperCase()}`;
 }
 
-/** `CERTAINTY_EXACT` -> `exact`, if it is one of those known here. @throws MeshError peer_rejected */
+/**
+ * `CERTAINTY_EXACT` -> `exact`, if it is one of those known here. @throws MeshError peer_rejected
+ */
 export function fromEnum<T extends string>(prefix: string, value: string, known: readonly T[]): T {
   const name = value.slice(prefix.length + 1).toLowerCase();
   const found = known.find((one) => one === name);

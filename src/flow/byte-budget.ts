@@ -27,7 +27,9 @@ export class ByteBudget {
     this.#waiting.clear();
   }
 
-  /** Resolves when there is room, or on abort. What is fetched then may overshoot by one response. */
+  /**
+   * Resolves when there is room, or on abort. What is fetched then may overshoot by one response.
+   */
   async room(signal: AbortSignal): Promise<void> {
     while (!this.hasRoom && !signal.aborted) {
       await new Promise<void>((resolve) => {

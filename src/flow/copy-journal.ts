@@ -1,10 +1,11 @@
 /**
- * What must be known of a copied partition before the first record is written to it, and cannot be
- * read from the target: our producer ids there, where copying began, which lives of the two topics
- * belong together. Kept in `__causeway-offset-maps` beside the map segments, under keys of its own.
+ * What must be known of a copied partition before the first record is written to it, and cannot
+ * be read from the target: our producer ids there, where copying began, which lives of the two
+ * topics belong together. Kept in `__causeway-offset-maps` beside the map segments, under keys of
+ * its own.
  *
- * Invariant: a producer id is stored, acknowledged, before anything is written with it. So a stamp in
- * a batch of another producer id is never ours.
+ * Invariant: a producer id is stored, acknowledged, before anything is written with it. So a
+ * stamp in a batch of another producer id is never ours.
  */
 import { MeshError } from '../base/errors.ts';
 import type { StateRecord } from '../kafka/state-records.ts';

@@ -1,9 +1,9 @@
 /**
- * One direction of the mesh, as far as this agent carries it: finds what is to be carried, starts and
- * stops the copying of partitions as slots come and go, and says how things stand.
+ * One direction of the mesh, as far as this agent carries it: finds what is to be carried, starts
+ * and stops the copying of partitions as slots come and go, and says how things stand.
  *
- * Invariant: a partition is copied here only while this agent holds its slot. What makes that safe is
- * the fence of take-over.ts; slots only share out the work.
+ * Invariant: a partition is copied here only while this agent holds its slot. What makes that
+ * safe is the fence of take-over.ts; slots only share out the work.
  */
 import { crc32c } from '@node-rs/crc32';
 import { Semaphore } from '../base/semaphore.ts';

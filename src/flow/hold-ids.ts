@@ -1,7 +1,7 @@
 /**
- * Keeps the transactional ids of running copies known to the target: Kafka forgets an id that has made
- * no transaction for `transactional.id.expiration.ms`, whatever its producer writes, and would then
- * give another producer id at the next takeover, which fences nobody.
+ * Keeps the transactional ids of running copies known to the target: Kafka forgets an id that has
+ * made no transaction for `transactional.id.expiration.ms`, whatever its producer writes, and
+ * would then give another producer id at the next takeover, which fences nobody.
  */
 import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Where the source's partitions end while nothing is fetched from them (paused, being taken over): so
- * that lag and the loss statement stay true of what is not moving.
+ * Where the source's partitions end while nothing is fetched from them (paused, being taken
+ * over): so that lag and the loss statement stay true of what is not moving.
  */
 import { errorMessage } from '../base/errors.ts';
 import type { FlowContext } from './flow-context.ts';

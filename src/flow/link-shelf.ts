@@ -1,4 +1,6 @@
-/** Connections of a flow for its occasional reads (tails, maps): one a broker, opened when needed. */
+/**
+ * Connections of a flow for its occasional reads (tails, maps): one a broker, opened when needed.
+ */
 import type { BrokerLink, Cluster } from '../kafka/cluster.ts';
 
 export class LinkShelf implements AsyncDisposable {

@@ -1,7 +1,7 @@
 /**
- * Reads back what the offset map of a partition has lost: walks the target's log from its end to its
- * start in windows, and fills the runs that the stamps tell. Recent records come first, because the
- * groups that lag least are the ones that fail over most.
+ * Reads back what the offset map of a partition has lost: walks the target's log from its end to
+ * its start in windows, and fills the runs that the stamps tell. Recent records come first,
+ * because the groups that lag least are the ones that fail over most.
  *
  * Runs beside the copying and never holds it up; when it is cut short, the next takeover of a
  * partition whose map is still missing begins it anew.

@@ -95,7 +95,10 @@ export class SendWindow {
     return this.#send(slot);
   }
 
-  /** The oldest unacknowledged batch has landed; it leaves the window and its memory is given back. */
+  /**
+   * The oldest unacknowledged batch has landed; it leaves the window and its memory is given
+   * back.
+   */
   acknowledged(pending: Pending): void {
     const head = this.#sent.shift();
     assert(head === pending, 'acknowledgements come in order');
@@ -130,7 +133,9 @@ export class SendWindow {
     this.#mustRepeat = false;
   }
 
-  /** Sends nothing more; resolves when no request refers to our memory, which is then given back. */
+  /**
+   * Sends nothing more; resolves when no request refers to our memory, which is then given back.
+   */
   async breakOff(): Promise<void> {
     this.#isBroken = true;
     if (this.#outstanding > 0) {

@@ -1,4 +1,6 @@
-/** Records a second written at the source, smoothed over about ten seconds, from its end offsets. */
+/**
+ * Records a second written at the source, smoothed over about ten seconds, from its end offsets.
+ */
 import type { Clock } from '../base/clock.ts';
 
 const smoothingMs = 10_000;

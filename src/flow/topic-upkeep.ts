@@ -1,6 +1,6 @@
 /**
- * Keeps the remote topics of one flow as their sources want them: makes them before the first record,
- * grows their partitions, never shrinks or deletes anything.
+ * Keeps the remote topics of one flow as their sources want them: makes them before the first
+ * record, grows their partitions, never shrinks or deletes anything.
  *
  * Invariant: a partition is carried only once it is there at the target, so partitions grow
  * target-first whatever the timing.

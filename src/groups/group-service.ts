@@ -1,6 +1,7 @@
 /**
- * All that an agent knows of and does for consumer groups, behind one door: follows positions, tells
- * peers, syncs, translates, fails over. The parts decide; this wires them and stores their state.
+ * All that an agent knows of and does for consumer groups, behind one door: follows positions,
+ * tells peers, syncs, translates, fails over. The parts decide; this wires them and stores their
+ * state.
  */
 import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';

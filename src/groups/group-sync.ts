@@ -1,10 +1,10 @@
 /**
- * Keeps the offsets of groups that are at home elsewhere up to date here, so that they can start at any
- * moment, with or without an agent to ask.
+ * Keeps the offsets of groups that are at home elsewhere up to date here, so that they can start
+ * at any moment, with or without an agent to ask.
  *
- * Rules (docs/failover.md): 1. only the home's positions are written, only to groups without members
- * here; 2. an offset is overwritten only when it is absent, or ours by the ledger: of an older epoch of
- * the home it has been made ours when the home moved.
+ * Rules (docs/failover.md): 1. only the home's positions are written, only to groups without
+ * members here; 2. an offset is overwritten only when it is absent, or ours by the ledger: of an
+ * older epoch of the home it has been made ours when the home moved.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';

@@ -1,8 +1,8 @@
 /**
  * Who is at home where, and what agents wrote into groups: kept in `__causeway-groups`.
  *
- * Invariants: of two homes of a group the one with the higher epoch counts, everywhere; an offset that
- * stands at a site is ours only if this ledger says that we wrote just that.
+ * Invariants: of two homes of a group the one with the higher epoch counts, everywhere; an offset
+ * that stands at a site is ours only if this ledger says that we wrote just that.
  */
 import { MeshError } from '../base/errors.ts';
 import { isSiteName } from '../base/ids.ts';
@@ -42,7 +42,10 @@ export class Ledger {
     return this.#homes.entries();
   }
 
-  /** Takes a home over unless a higher epoch is known; resolves when stored. True when it was taken. */
+  /**
+   * Takes a home over unless a higher epoch is known; resolves when stored. True when it was
+   * taken.
+   */
   async setHome(group: string, home: GroupHome): Promise<boolean> {
     if (!this.#takeHome(group, home)) return false;
     const value = Buffer.from(JSON.stringify(home));

@@ -1,7 +1,7 @@
 /**
- * Reads the committed offsets of this site's own groups again and again: a list of groups, then each
- * group's offsets, a bounded number at a time. What agents wrote themselves into a group that is at
- * home elsewhere is not a position of it.
+ * Reads the committed offsets of this site's own groups again and again: a list of groups, then
+ * each group's offsets, a bounded number at a time. What agents wrote themselves into a group
+ * that is at home elsewhere is not a position of it.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
@@ -66,7 +66,9 @@ export class PositionsPoller {
   }
 }
 
-/** Ordinary consumers, and groups that only hold offsets; not share groups, not Connect's workers. */
+/**
+ * Ordinary consumers, and groups that only hold offsets; not share groups, not Connect's workers.
+ */
 function isConsumerGroup({ protocolType, groupType }: GroupOverview): boolean {
   if (groupType === 'share' || groupType === 'streams') return false;
   return protocolType === 'consumer' || protocolType === '';

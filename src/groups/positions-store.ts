@@ -1,6 +1,6 @@
 /**
- * The last known committed offsets of every group at every site, kept in memory and, record by group,
- * in `__causeway-groups`: so that they outlive the site they came from, and this agent.
+ * The last known committed offsets of every group at every site, kept in memory and, record by
+ * group, in `__causeway-groups`: so that they outlive the site they came from, and this agent.
  *
  * Invariant: of two readings of a group at a site the later one counts, whoever brought it.
  */
@@ -64,7 +64,9 @@ export class PositionsStore {
       yield* reading.positions.values();
   }
 
-  /** All commits of a group, read at one moment. What was known and is not in it has been deleted. */
+  /**
+   * All commits of a group, read at one moment. What was known and is not in it has been deleted.
+   */
   observe(site: SiteName, group: string, offsets: readonly ObservedOffset[], asOfMs: number): void {
     const before = this.#readings.get(site)?.get(group);
     if (before !== undefined && before.asOfMs > asOfMs) return;

@@ -1,9 +1,9 @@
 /**
- * Positions at one site as positions at another: finds the route, goes through the map of each hop,
- * adds what is known of loss and of re-reading. Pure: the maps are in memory.
+ * Positions at one site as positions at another: finds the route, goes through the map of each
+ * hop, adds what is known of loss and of re-reading. Pure: the maps are in memory.
  *
- * Invariant: the answer is at or before the first record that was not read; the certainty of a route
- * is that of its weakest step.
+ * Invariant: the answer is at or before the first record that was not read; the certainty of a
+ * route is that of its weakest step.
  */
 import type { SiteName } from '../base/ids.ts';
 import { weakest, type Certainty } from '../offsets/certainty.ts';
@@ -139,7 +139,9 @@ export class Translator {
       : { offset: at.offset, certainty: 'lower_bound', reason: 'no_commit' };
   }
 
-  /** The map of the hop that leaves the source for the target, where records may not have crossed. */
+  /**
+   * The map of the hop that leaves the source for the target, where records may not have crossed.
+   */
   #lossReader(route: TranslationRoute | undefined, partition: number): MapReader | undefined {
     const step = route?.steps.find(({ direction }) => direction === 'forward');
     return step && this.#maps.reader(step.flow, step.topic, partition);

@@ -1,4 +1,6 @@
-/** Topics and their settings. What Kafka refuses for one item is a value where callers expect it. */
+/**
+ * Topics and their settings. What Kafka refuses for one item is a value where callers expect it.
+ */
 import type { Control } from './control.ts';
 import { refusal } from './convert-error.ts';
 import type { CreateResult, NewTopic, TopicConfigEntry } from './cluster.ts';

@@ -1,4 +1,6 @@
-/** One request of Kafka's protocol: what it is called, how it is written, how its answer is read. */
+/**
+ * One request of Kafka's protocol: what it is called, how it is written, how its answer is read.
+ */
 import type { WireReader } from './wire-reader.ts';
 import type { WireWriter } from './wire-writer.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Raw fetch and produce on one connection of its own: Fetch v11 without sessions, Produce v8 with acks
- * from all. Batches are neither copied nor looked into.
+ * Raw fetch and produce on one connection of its own: Fetch v11 without sessions, Produce v8 with
+ * acks from all. Batches are neither copied nor looked into.
  */
 import type {
   BrokerLink,

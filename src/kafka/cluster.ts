@@ -3,8 +3,8 @@
  * through this interface; `session.ts` implements it over kafkajs and our own framing.
  *
  * All methods reject with MeshError only: `kafka_unavailable` (connection lost or refused, no
- * leader), `kafka_timeout`, `kafka_authentication`, `kafka_authorization`, `kafka_request` (anything
- * else that the broker refused; details: `{errorCode, errorName, topic?, partition?}`).
+ * leader), `kafka_timeout`, `kafka_authentication`, `kafka_authorization`, `kafka_request`
+ * (anything else that the broker refused; details: `{errorCode, errorName, topic?, partition?}`).
  */
 import type { AbortedTransaction } from '../records/stamped-batch.ts';
 
@@ -87,9 +87,9 @@ export interface ProducedPartition extends TopicPartition {
 }
 
 /**
- * One connection to one broker for raw fetch and produce: kafkajs opened and authenticated it, the
- * framing is ours. Requests are pipelined and answered in order. It lives until it fails: then every
- * request in flight rejects with `kafka_unavailable`, and the owner opens another one.
+ * One connection to one broker for raw fetch and produce: kafkajs opened and authenticated it,
+ * the framing is ours. Requests are pipelined and answered in order. It lives until it fails:
+ * then every request in flight rejects with `kafka_unavailable`, and the owner opens another one.
  */
 export interface BrokerLink extends AsyncDisposable {
   readonly brokerId: number;
@@ -176,8 +176,8 @@ export interface Cluster extends AsyncDisposable {
   /** Section "Fence" of ARCHITECTURE.md; retries what a new coordinator answers, bounded. */
   fence(request: FenceRequest, signal?: AbortSignal): Promise<Fence>;
   /**
-   * An empty transaction on a scratch partition by the present holder, so that Kafka does not forget
-   * the id; the epoch stays. @throws MeshError fenced when another holder has taken over
+   * An empty transaction on a scratch partition by the present holder, so that Kafka does not
+   * forget the id; the epoch stays. @throws MeshError fenced when another holder has taken over
    */
   keepAlive(
     transactionalId: string,

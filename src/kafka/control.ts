@@ -2,8 +2,8 @@
  * Requests that are not raw fetches or produces: finds the broker that has to answer, keeps one
  * connection per broker, opens it again when it broke.
  *
- * What a request meets on its way is retried here, and only here: a lost connection (once, over a fresh
- * one), and a coordinator that is loading or elsewhere (bounded).
+ * What a request meets on its way is retried here, and only here: a lost connection (once, over a
+ * fresh one), and a coordinator that is loading or elsewhere (bounded).
  */
 import { throwIfAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';

@@ -1,9 +1,10 @@
 /**
  * Forbids every older holder of a partition to write to it, and keeps that so.
  *
- * A new epoch of the transactional id alone fences nobody: the partition's own log must see it. So an
- * empty transaction on the partition is aborted, which writes a marker with the new epoch; from then on
- * its leader refuses older ones. EndTxn answers before the marker is written: it is waited for.
+ * A new epoch of the transactional id alone fences nobody: the partition's own log must see it.
+ * So an empty transaction on the partition is aborted, which writes a marker with the new epoch;
+ * from then on its leader refuses older ones. EndTxn answers before the marker is written: it is
+ * waited for.
  */
 import { throwIfAborted } from '../base/clock.ts';
 import { MeshError } from '../base/errors.ts';

@@ -1,4 +1,7 @@
-/** Consumer groups from outside: who is there, what they committed, commits on behalf of empty ones. */
+/**
+ * Consumer groups from outside: who is there, what they committed, commits on behalf of empty
+ * ones.
+ */
 import type { Control } from './control.ts';
 import { refusal } from './convert-error.ts';
 import type { CommitResult, GroupMembers, GroupOffset, GroupOverview } from './cluster.ts';

@@ -1,6 +1,6 @@
 /**
- * Opens a connection: kafkajs connects, asks for versions and authenticates; then its socket is ours.
- * Its own request queue, which polls every millisecond, is put away with the rest of it.
+ * Opens a connection: kafkajs connects, asks for versions and authenticates; then its socket is
+ * ours. Its own request queue, which polls every millisecond, is put away with the rest of it.
  */
 import { createRequire } from 'node:module';
 import net, { type Socket } from 'node:net';

@@ -1,7 +1,7 @@
 /**
- * Sharing the slots of a flow among the agents of a site by Kafka's own group protocol: its coordinator
- * notices the dead, one of the members computes the shares. Slots only share out work; the fence makes
- * it safe that two agents may believe in the same slot for a moment.
+ * Sharing the slots of a flow among the agents of a site by Kafka's own group protocol: its
+ * coordinator notices the dead, one of the members computes the shares. Slots only share out
+ * work; the fence makes it safe that two agents may believe in the same slot for a moment.
  *
  * Invariant: `held` is emptied as soon as the session is lost, or could have been.
  */
@@ -179,7 +179,9 @@ class SlotGroup implements SlotShare {
     }
   }
 
-  /** The slots are lost once a session has passed without an answer, whatever the connection says. */
+  /**
+   * The slots are lost once a session has passed without an answer, whatever the connection says.
+   */
   async #heartbeatOnce(wire: Wire, provedMs: number): Promise<number> {
     const { clock } = this.#deps;
     const leftMs = this.#sessionTimeoutMs - (clock.monotonicMs() - provedMs);

@@ -1,4 +1,7 @@
-/** What a state topic holds, and how it is followed; `state-topic.ts` implements both over raw batches. */
+/**
+ * What a state topic holds, and how it is followed; `state-topic.ts` implements both over raw
+ * batches.
+ */
 export interface StateRecord {
   readonly key: Buffer;
   /** null: a tombstone. */
@@ -16,8 +19,9 @@ export interface StateLog extends AsyncDisposable {
   /** Resolves when all of them are acknowledged by all in-sync replicas; in the order given. */
   append(records: readonly StateRecord[]): Promise<void>;
   /**
-   * Reads from the start of the log and on for ever, in order: `onRecords` per chunk, `onSynced` once
-   * the end, as it was when following began, has been delivered. Reconnects by itself; resolves on abort.
+   * Reads from the start of the log and on for ever, in order: `onRecords` per chunk, `onSynced`
+   * once the end, as it was when following began, has been delivered. Reconnects by itself;
+   * resolves on abort.
    */
   follow(
     listener: {

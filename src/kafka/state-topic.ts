@@ -1,9 +1,9 @@
 /**
  * A compacted topic of ours with one partition, appended to and followed over raw batches.
  *
- * Appends are plain produces with acks from all, repeated in order until acknowledged: a record that
- * lands twice is harmless, because its key makes it replace itself. What is followed is delivered in
- * order, from the first record of the log on.
+ * Appends are plain produces with acks from all, repeated in order until acknowledged: a record
+ * that lands twice is harmless, because its key makes it replace itself. What is followed is
+ * delivered in order, from the first record of the log on.
  */
 import { isAborted, throwIfAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
@@ -89,8 +89,10 @@ class StateTopic implements StateLog {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    await this.#link?.[Symbol.asyncDispose]();
+    await this.#dropLink();
     await this.#appending;
+    // One that was being opened meanwhile.
+    await this.#dropLink();
   }
 
   async #drain(): Promise<void> {

@@ -1,4 +1,6 @@
-/** Reads the primitive types of Kafka's protocol. Running past the end is an error, never a guess. */
+/**
+ * Reads the primitive types of Kafka's protocol. Running past the end is an error, never a guess.
+ */
 import { MeshError } from '../base/errors.ts';
 
 export class WireReader {

@@ -7,7 +7,9 @@ import type { MapFrontier, MapId, MapTranslation, Run, StoredSegment } from './r
 /** What a flow does with the map of a partition that it carries. */
 export interface MapWriter {
   readonly id: MapId;
-  /** Where the stored map ends: the next source offset, and the target offset behind the last run. */
+  /**
+   * Where the stored map ends: the next source offset, and the target offset behind the last run.
+   */
   readonly end: { readonly source: number; readonly target: number } | undefined;
   /** Where what is known begins; `isFirst`: nothing was copied before it. */
   readonly start:

@@ -268,7 +268,10 @@ export class OffsetMap {
     return isWhole && this.end === undefined && (view[0]?.segment.isFirst ?? false);
   }
 
-  /** Before everything known. When nothing was copied before it, the first copy is the next record. */
+  /**
+   * Before everything known. When nothing was copied before it, the first copy is the next
+   * record.
+   */
   #beforeMap(first: number | undefined): MapTranslation {
     const piece = this.#view()[0];
     if (piece !== undefined && isFirst(piece) && first !== undefined) {
@@ -277,7 +280,10 @@ export class OffsetMap {
     return { ...lower(0n), reason: 'before_map' };
   }
 
-  /** A target offset below every known copy: the first record of the copy, or nothing copied at all. */
+  /**
+   * A target offset below every known copy: the first record of the copy, or nothing copied at
+   * all.
+   */
   #beforeFirstCopy(at: number, scannedEnd: number): MapTranslation {
     if (this.#runFrom(0)?.isContiguous === true) return this.#beforeMap(this.#view()[0]?.from);
     if (!this.#isEmpty() || at > (this.#takeover ?? 0) + 1)
@@ -386,7 +392,10 @@ function lastIndex(
   return low - 1;
 }
 
-/** What of each segment counts: newer takeovers first, then what was read back, where there is room. */
+/**
+ * What of each segment counts: newer takeovers first, then what was read back, where there is
+ * room.
+ */
 function effective(segments: readonly Segment[]): Piece[] {
   const takeovers = [...new Set(segments.map(({ takeover }) => takeover))].sort((a, b) => b - a);
   let bound = Infinity;

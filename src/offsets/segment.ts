@@ -1,9 +1,9 @@
 /**
- * A piece of an offset map: the runs of a stretch of source offsets, as one holder wrote them. Columns
- * are typed arrays, so that a million runs cost no more than their numbers.
+ * A piece of an offset map: the runs of a stretch of source offsets, as one holder wrote them.
+ * Columns are typed arrays, so that a million runs cost no more than their numbers.
  *
- * Invariants: runs ascend on both sides and do not overlap; every source offset in [from, to) is in a
- * run or will never be copied.
+ * Invariants: runs ascend on both sides and do not overlap; every source offset in [from, to) is
+ * in a run or will never be copied.
  */
 import { assert } from '../base/assert.ts';
 import type { Run } from './run.ts';

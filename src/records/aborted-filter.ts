@@ -1,7 +1,8 @@
 /**
  * Which batches of a fetch belong to aborted transactions. The broker lists all that overlap the
- * fetched range: a producer's transactional batches from `firstOffset` on are dropped until its abort
- * marker, which is itself a batch of the range. So nothing has to be remembered between fetches.
+ * fetched range: a producer's transactional batches from `firstOffset` on are dropped until its
+ * abort marker, which is itself a batch of the range. So nothing has to be remembered between
+ * fetches.
  */
 import type { SourceBatch } from './source-batch.ts';
 import type { AbortedTransaction } from './stamped-batch.ts';

@@ -1,8 +1,9 @@
 /**
- * The batch being written: records go into one pooled buffer behind a header that is filled in last.
+ * The batch being written: records go into one pooled buffer behind a header that is filled in
+ * last.
  *
- * The fields are open to the stamper's loop on purpose: it keeps them in locals while it writes. Room
- * is the stamper's business; this class opens, closes and compresses.
+ * The fields are open to the stamper's loop on purpose: it keeps them in locals while it writes.
+ * Room is the stamper's business; this class opens, closes and compresses.
  */
 import { assert } from '../base/assert.ts';
 import type { BufferPool, PooledBuffer } from '../base/buffer-pool.ts';

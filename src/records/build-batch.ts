@@ -1,4 +1,6 @@
-/** Builds a record batch from records: for state topics, conversions and tests; not the hot path. */
+/**
+ * Builds a record batch from records: for state topics, conversions and tests; not the hot path.
+ */
 import { batchAt, lengthOverhead } from './batch-header.ts';
 import { codecBits, compress, type Codec } from './codecs.ts';
 import { sealBatch } from './seal.ts';

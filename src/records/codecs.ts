@@ -1,9 +1,9 @@
 /**
- * The four codecs of record batches, as Java and librdkafka frame them. The records of a batch are the
- * compressed part; its header never is.
+ * The four codecs of record batches, as Java and librdkafka frame them. The records of a batch
+ * are the compressed part; its header never is.
  *
- * Reads what either family of clients writes: snappy in xerial frames or as one raw block, lz4 and zstd
- * frames with or without sizes and checksums. Writes what all of them read.
+ * Reads what either family of clients writes: snappy in xerial frames or as one raw block, lz4
+ * and zstd frames with or without sizes and checksums. Writes what all of them read.
  */
 import { createRequire } from 'node:module';
 import * as zlib from 'node:zlib';
@@ -18,7 +18,9 @@ const codecs: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 /** Larger than any batch that a broker takes; a forged size must not take the agent down. */
 const plainBytesMax = 512 * 1024 * 1024;
 
-/** Codec of a batch, from the lowest three bits of its attributes. @throws MeshError batch_corrupt */
+/**
+ * Codec of a batch, from the lowest three bits of its attributes. @throws MeshError batch_corrupt
+ */
 export function codecOf(attributes: number): Codec {
   const found = codecs[attributes & 0b111];
   if (found !== undefined) return found;

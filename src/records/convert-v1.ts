@@ -1,10 +1,10 @@
 /**
- * Messages of the formats v0 and v1, which clusters before 4.0 may still hold on disk, as one batch of
- * format 2 with the same records, offsets and times; uncompressed.
+ * Messages of the formats v0 and v1, which clusters before 4.0 may still hold on disk, as one
+ * batch of format 2 with the same records, offsets and times; uncompressed.
  *
  * Message: offset i64, size i32, crc u32 (CRC-32), magic i8, attributes i8, [v1: timestamp i64],
- * key, value (int32 lengths, -1 null). A compressed message holds messages in its value; in v1 their
- * offsets count from 0 and the outer one's is that of the last.
+ * key, value (int32 lengths, -1 null). A compressed message holds messages in its value; in v1
+ * their offsets count from 0 and the outer one's is that of the last.
  */
 import { crc32 } from '@node-rs/crc32';
 import { batchAt, readOffset } from './batch-header.ts';

@@ -1,10 +1,14 @@
 /**
- * Copying the short pieces of a record. A call into the engine costs as much as copying some 200 bytes
- * in words of four does, so only longer pieces are given to it (measured by test/bench/stamp.ts).
+ * Copying the short pieces of a record. A call into the engine costs as much as copying some 200
+ * bytes in words of four does, so only longer pieces are given to it (measured by
+ * test/bench/stamp.ts).
  */
 const wordsBelow = 256;
 
-/** Copies [from, to) of the source to `at`; returns the place behind it. Each view covers its bytes. */
+/**
+ * Copies [from, to) of the source to `at`; returns the place behind it. Each view covers its
+ * bytes.
+ */
 export function copyBytes(
   source: Uint8Array,
   sourceView: DataView,

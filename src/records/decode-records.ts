@@ -1,4 +1,7 @@
-/** Raw batches as records: for state topics, and for tests that compare two logs. Not the hot path. */
+/**
+ * Raw batches as records: for state topics, and for tests that compare two logs. Not the hot
+ * path.
+ */
 import { completeBatches } from './batch-header.ts';
 import { RecordReader } from './record-reader.ts';
 import { readBatch, recordsOf } from './source-batch.ts';

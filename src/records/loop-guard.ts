@@ -1,7 +1,7 @@
 /**
- * The second guard against cycles. In a topic whose name has k aliases the last k stamps are ours; one
- * that names the target says that the record has been there. Never asked of local topics: there,
- * stamps were copied along by applications and mean nothing.
+ * The second guard against cycles. In a topic whose name has k aliases the last k stamps are
+ * ours; one that names the target says that the record has been there. Never asked of local
+ * topics: there, stamps were copied along by applications and mean nothing.
  */
 import { originKeyBytes, parseOrigin } from './origin.ts';
 import type { RecordReader } from './record-reader.ts';

@@ -1,6 +1,6 @@
 /**
- * The bytes of the provenance header for one partition, kept ready: going to the next offset changes a
- * digit or two in place, so nothing is formatted and nothing allocated per record.
+ * The bytes of the provenance header for one partition, kept ready: going to the next offset
+ * changes a digit or two in place, so nothing is formatted and nothing allocated per record.
  */
 import { formatOrigin, originKeyBytes } from './origin.ts';
 import { intLength, writeInt } from './varint.ts';

@@ -1,9 +1,10 @@
 /**
- * The provenance header: where a record was born, or came from on this hop. Always the last header
- * appended counts; what applications wrote is never removed.
+ * The provenance header: where a record was born, or came from on this hop. Always the last
+ * header appended counts; what applications wrote is never removed.
  *
- * Key `causeway-origin`, value UTF-8 `site/topic/partition@offset`, then `#2`, `#3`… from the second
- * generation of the source topic on. `/`, `@` and `#` cannot be in names of sites and topics.
+ * Key `causeway-origin`, value UTF-8 `site/topic/partition@offset`, then `#2`, `#3`… from the
+ * second generation of the source topic on. `/`, `@` and `#` cannot be in names of sites and
+ * topics.
  */
 export interface Origin {
   readonly site: string;

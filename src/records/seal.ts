@@ -1,6 +1,6 @@
 /**
- * Makes a record batch ours: writes the producer's fields and the checksum in place. Done last, when
- * the sequence is known; a sealed batch is sent, and repeated, byte for byte as it is.
+ * Makes a record batch ours: writes the producer's fields and the checksum in place. Done last,
+ * when the sequence is known; a sealed batch is sent, and repeated, byte for byte as it is.
  */
 import { crc32c } from '@node-rs/crc32';
 import { assert } from '../base/assert.ts';

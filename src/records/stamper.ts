@@ -1,10 +1,11 @@
 /**
  * From what a fetch brought to what a produce sends: drops what must not be copied, appends the
- * provenance header to every record, renumbers, merges small batches. One pass, no object per record.
+ * provenance header to every record, renumbers, merges small batches. One pass, no object per
+ * record.
  *
- * Invariants: key, value, headers and time of a record are copied byte for byte; every source offset
- * below a batch's `nextSourceOffset` is in it, in an earlier one, or never to be copied; a batch that
- * fails its checksum stops here.
+ * Invariants: key, value, headers and time of a record are copied byte for byte; every source
+ * offset below a batch's `nextSourceOffset` is in it, in an earlier one, or never to be copied; a
+ * batch that fails its checksum stops here.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { CompressionChoice } from '../topology/model.ts';

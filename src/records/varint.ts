@@ -1,6 +1,9 @@
 /** Zigzag varints as in Kafka's records: 32 bits for lengths and deltas, 64 bits for timestamps. */
 
-/** A value and the place behind it; one object, reused by its reader, so that nothing is allocated. */
+/**
+ * A value and the place behind it; one object, reused by its reader, so that nothing is
+ * allocated.
+ */
 export class VarintCursor {
   at = 0;
 

@@ -1,7 +1,7 @@
 /**
- * What a flow carries, and under which name: structure alone keeps records from going in circles. Local
- * topics are carried; remote ones only where the flow forwards their site; none whose name says that
- * it has been at the target.
+ * What a flow carries, and under which name: structure alone keeps records from going in circles.
+ * Local topics are carried; remote ones only where the flow forwards their site; none whose name
+ * says that it has been at the target.
  */
 import { flowId, type FlowId, type SiteName } from '../base/ids.ts';
 import { matchesFilter } from './filter.ts';

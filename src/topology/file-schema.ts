@@ -1,6 +1,6 @@
 /**
- * The shape of the topology file: one definition for parsing and for the JSON Schema. Only what can be
- * said of one place at a time is here; what spans several places is in `rules.ts`.
+ * The shape of the topology file: one definition for parsing and for the JSON Schema. Only what
+ * can be said of one place at a time is here; what spans several places is in `rules.ts`.
  */
 import { z } from 'zod';
 import { siteNamePattern } from '../base/ids.ts';
@@ -64,10 +64,7 @@ const groups = z.strictObject({
 });
 
 /** Bytes: a number, or a text such as `20MiB`. */
-const bytes = z.union([
-  z.int().min(1),
-  z.string().regex(byteSizePattern, 'a size such as 20MiB'),
-]);
+const bytes = z.union([z.int().min(1), z.string().regex(byteSizePattern, 'a size such as 20MiB')]);
 const notYet = (what: string) => `${what}: not available in this version`;
 
 const flowSettings = {

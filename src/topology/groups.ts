@@ -13,5 +13,8 @@ export interface GroupFinding {
 
 export function groupDeclaration(groups: GroupSettings, group: string): GroupFinding {
   const isIncluded = !ownGroups.test(group) && matchesFilter(groups, group);
-  return { isIncluded, declaration: Object.hasOwn(groups.modes, group) ? groups.modes[group] : undefined };
+  return {
+    isIncluded,
+    declaration: Object.hasOwn(groups.modes, group) ? groups.modes[group] : undefined,
+  };
 }

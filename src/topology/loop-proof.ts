@@ -1,13 +1,16 @@
 /**
- * Proof that no record can arrive at a site twice: follows a record born at each site along every flow
- * that would carry it, for a topic that every filter lets through.
+ * Proof that no record can arrive at a site twice: follows a record born at each site along every
+ * flow that would carry it, for a topic that every filter lets through.
  */
 import type { SiteName } from '../base/ids.ts';
 import type { Topology } from './model.ts';
 
 export interface LoopFinding {
   /** Two ways by which records of one site reach another; each begins at the site of birth. */
-  readonly doubles: readonly { readonly first: readonly SiteName[]; readonly second: readonly SiteName[] }[];
+  readonly doubles: readonly {
+    readonly first: readonly SiteName[];
+    readonly second: readonly SiteName[];
+  }[];
   /** Sites that records of another never reach: `[born, site]`. */
   readonly unreached: readonly (readonly [SiteName, SiteName])[];
 }

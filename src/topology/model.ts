@@ -4,7 +4,9 @@
  */
 import type { FlowId, SiteName } from '../base/ids.ts';
 
-/** Text that may contain `${env:NAME}` or `${file:PATH}`; resolved by `secrets.ts`, never stored. */
+/**
+ * Text that may contain `${env:NAME}` or `${file:PATH}`; resolved by `secrets.ts`, never stored.
+ */
 export type SecretText = string;
 
 export interface TlsSettings {

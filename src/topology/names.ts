@@ -1,6 +1,6 @@
 /**
- * Names of topics across the mesh. A topic is remote when its name begins with the alias of a declared
- * or retired site and a dot; any other dot is just part of a name: `my.orders` is local.
+ * Names of topics across the mesh. A topic is remote when its name begins with the alias of a
+ * declared or retired site and a dot; any other dot is just part of a name: `my.orders` is local.
  */
 import { isSiteName, type SiteName } from '../base/ids.ts';
 import type { Topology } from './model.ts';

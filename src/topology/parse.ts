@@ -28,7 +28,8 @@ export function parseTopology(text: string, file: string): Topology {
     throw topologyInvalid([places.atOffset(0, `found ${found}, wanted a topology file`)]);
   }
   const parsed = fileSchema.safeParse(document.toJS());
-  if (!parsed.success) throw topologyInvalid(parsed.error.issues.flatMap((issue) => placed(issue, places)));
+  if (!parsed.success)
+    throw topologyInvalid(parsed.error.issues.flatMap((issue) => placed(issue, places)));
   const topology = model(parsed.data, text);
   const broken = brokenRules(parsed.data, topology);
   if (broken.length > 0) throw topologyInvalid(broken.map((problem) => places.at(problem)));
@@ -59,7 +60,8 @@ function model(file: TopologyFile, source: string): Topology {
   );
   const names = [...sites.keys()];
   const declared: readonly (FlowPart & { from: string; to: string })[] =
-    file.flows ?? names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to })));
+    file.flows ??
+    names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to })));
   return {
     mesh: file.mesh,
     version: file.version,
@@ -86,7 +88,9 @@ function kafkaOf(kafka: TopologyFile['sites'][string]['kafka']): Site['kafka'] {
   };
 }
 
-function withoutUndefined<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+function withoutUndefined<T extends object>(
+  value: T,
+): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(value).filter(([, one]) => one !== undefined);
   // The same keys with the same values, but for those that were undefined.
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> };
@@ -105,7 +109,9 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     groups: groupsOf(part.groups),
     start: part.start ?? 'earliest',
     lane: part.lane ?? 'stamp',
-    forward: (part.forward ?? []).map((name) => siteName(name)).filter((name) => name !== from && name !== to),
+    forward: (part.forward ?? [])
+      .map((name) => siteName(name))
+      .filter((name) => name !== from && name !== to),
     compression: part.compression ?? 'source',
     limit: { bytesPerSecond: parseByteSize(part.limit?.bytesPerSecond ?? '') },
     onSourceReset: part.onSourceReset ?? 'pause',

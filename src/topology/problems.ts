@@ -1,4 +1,7 @@
-/** Problems of a file, each with its place: line and column of the value, or of where it is missing. */
+/**
+ * Problems of a file, each with its place: line and column of the value, or of where it is
+ * missing.
+ */
 import { isMap, isNode, isScalar, type Document, type LineCounter, type Node } from 'yaml';
 import { MeshError } from '../base/errors.ts';
 
@@ -55,7 +58,8 @@ export class Places {
   #keyOffset(path: ProblemPath): number | undefined {
     const last = path.at(-1);
     if (last === undefined) return undefined;
-    const holder = path.length === 1 ? this.#document.contents : this.#document.getIn(path.slice(0, -1), true);
+    const holder =
+      path.length === 1 ? this.#document.contents : this.#document.getIn(path.slice(0, -1), true);
     if (!isMap(holder)) return undefined;
     const pair = holder.items.find(({ key }) => isScalar(key) && key.value === last);
     // A value on the line of its key is the better place to point to.

@@ -1,4 +1,7 @@
-/** What must hold between different places of the file. Every broken rule is told, not only the first. */
+/**
+ * What must hold between different places of the file. Every broken rule is told, not only the
+ * first.
+ */
 import type { SiteName } from '../base/ids.ts';
 import type { TopologyFile } from './file-schema.ts';
 import { proveRoutes } from './loop-proof.ts';
@@ -84,7 +87,10 @@ function doubleFlows(file: TopologyFile): Problem[] {
 function homes(file: TopologyFile): Problem[] {
   const sites = declared(file);
   const problems: Problem[] = [];
-  const check = (modes: Record<string, { mode: string; home?: SiteName | string | undefined }>, at: ProblemPath): void => {
+  const check = (
+    modes: Record<string, { mode: string; home?: SiteName | string | undefined }>,
+    at: ProblemPath,
+  ): void => {
     for (const [group, { mode, home }] of Object.entries(modes)) {
       const path = [...at, 'groups', 'modes', group];
       if (mode === 'single' && home === undefined) {

@@ -1,4 +1,6 @@
-/** Secrets of the topology: `${env:NAME}` and `${file:PATH}` inside of texts, put in when needed. */
+/**
+ * Secrets of the topology: `${env:NAME}` and `${file:PATH}` inside of texts, put in when needed.
+ */
 import { errorMessage, MeshError } from '../base/errors.ts';
 import type { KafkaSettings, SaslSettings, SecretText, TlsSettings } from './model.ts';
 
@@ -32,7 +34,9 @@ async function fromFile(path: string, { readFile }: SecretSources): Promise<stri
   try {
     return (await readFile(path)).trimEnd();
   } catch (cause) {
-    throw new MeshError('secret_missing', `${path} cannot be read: ${errorMessage(cause)}`, { cause });
+    throw new MeshError('secret_missing', `${path} cannot be read: ${errorMessage(cause)}`, {
+      cause,
+    });
   }
 }
 

@@ -47,7 +47,8 @@ async function assertCopied(
 }
 
 async function copied(target: KafkaCluster, topic: string, partition: number): Promise<number> {
-  if (!(await target.metadata()).topics.has(topic)) return 0;
+  const found = (await target.metadata()).topics.get(topic)?.partitions[partition];
+  if (found === undefined || found.leader < 0) return 0;
   return (await readAll(target, topic, partition)).length;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Reads whole topics for the checkers, from any cluster. What counts as committed is found out by
- * following the markers in the log itself, not by the list of aborted transactions that flows go by:
- * so a mistake in one shows against the other.
+ * following the markers in the log itself, not by the list of aborted transactions that flows go
+ * by: so a mistake in one shows against the other.
  */
 import { openCluster } from '../../src/kafka/session.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';

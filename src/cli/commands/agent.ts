@@ -15,7 +15,7 @@ interface Options {
   readonly logFile?: string;
 }
 
-export function agentCommand(io: CliIo, exitNow: (code: number) => void): Command {
+export function agentCommand(io: CliIo): Command {
   return new Command('agent')
     .description('run an agent of a site: copies into the site, answers gRPC and HTTP')
     .requiredOption('--site <site>', 'the site, as the topology names it')
@@ -34,7 +34,7 @@ export function agentCommand(io: CliIo, exitNow: (code: number) => void): Comman
       const stop = new AbortController();
       const stopListening = io.onSignal(() => {
         // The first asks it to finish what is in flight; the second does not wait for that.
-        if (stop.signal.aborted) exitNow(exitCodes.failed);
+        if (stop.signal.aborted) io.exitNow(exitCodes.failed);
         stop.abort();
       });
       try {

@@ -1,4 +1,7 @@
-/** Topics and configs: CreateTopics v4, CreatePartitions v1, DeleteTopics v3, DescribeConfigs v2, IncrementalAlterConfigs v0. */
+/**
+ * Topics and configs: CreateTopics v4, CreatePartitions v1, DeleteTopics v3, DescribeConfigs v2,
+ * IncrementalAlterConfigs v0.
+ */
 import type { ApiRequest } from '../api-request.ts';
 import type { CreateResult, NewTopic, TopicConfigEntry } from '../cluster.ts';
 import type { WireReader } from '../wire-reader.ts';
@@ -88,7 +91,9 @@ export interface DescribedConfigs {
   readonly entries: readonly TopicConfigEntry[];
 }
 
-/** Where a value comes from; 1 is the topic itself, 2 and 4 a broker's dynamic or static setting. */
+/**
+ * Where a value comes from; 1 is the topic itself, 2 and 4 a broker's dynamic or static setting.
+ */
 const sourceTopic = 1;
 
 export function describeConfigsRequest(

@@ -1,4 +1,7 @@
-/** Groups seen from outside: ListGroups v4/v5, OffsetFetch v5, OffsetCommit v7, DescribeGroups v4, ConsumerGroupDescribe v0. */
+/**
+ * Groups seen from outside: ListGroups v4/v5, OffsetFetch v5, OffsetCommit v7, DescribeGroups v4,
+ * ConsumerGroupDescribe v0.
+ */
 import type { ApiRequest } from '../api-request.ts';
 import type {
   CommitResult,

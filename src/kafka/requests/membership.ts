@@ -1,7 +1,9 @@
 /** Being a member of a group: JoinGroup v5, SyncGroup v3, Heartbeat v3, LeaveGroup v2. */
 import type { ApiRequest } from '../api-request.ts';
 
-/** Not `consumer`: no topic is subscribed, so tools that list consumers leave these groups alone. */
+/**
+ * Not `consumer`: no topic is subscribed, so tools that list consumers leave these groups alone.
+ */
 export const protocolType = 'causeway';
 
 export interface JoinAnswer {

@@ -1,6 +1,6 @@
 /**
- * InitProducerId v1, AddPartitionsToTxn v2, EndTxn v2: the versions before KIP-890, with which ending
- * a transaction leaves the epoch as it is.
+ * InitProducerId v1, AddPartitionsToTxn v2, EndTxn v2: the versions before KIP-890, with which
+ * ending a transaction leaves the epoch as it is.
  */
 import type { ApiRequest } from '../api-request.ts';
 import type { TopicPartition } from '../cluster.ts';

@@ -68,9 +68,18 @@ describe('routes of translation', () => {
   };
 
   test('failover, failback and the other site`s own topic', () => {
-    assert.equal(route('pair', 'orders', 'east', 'west'), 'forward east->west orders | east.orders');
-    assert.equal(route('pair', 'east.orders', 'west', 'east'), 'inverse east->west orders | orders');
-    assert.equal(route('pair', 'orders', 'west', 'east'), 'forward west->east orders | west.orders');
+    assert.equal(
+      route('pair', 'orders', 'east', 'west'),
+      'forward east->west orders | east.orders',
+    );
+    assert.equal(
+      route('pair', 'east.orders', 'west', 'east'),
+      'inverse east->west orders | orders',
+    );
+    assert.equal(
+      route('pair', 'orders', 'west', 'east'),
+      'forward west->east orders | west.orders',
+    );
   });
 
   test('between two copies of a third site`s topic, through its birth', () => {

@@ -81,25 +81,52 @@ describe('topology files', () => {
       /^mesh\.yaml:9:\d+: .*West/,
       /^mesh\.yaml:13:\d+: defaults\.topics\.include\.0: a regular expression/,
     ];
-    for (const pattern of wanted) assert.ok(problems.some((line) => pattern.test(line)), `${String(pattern)} in\n${problems.join('\n')}`);
+    for (const pattern of wanted)
+      assert.ok(
+        problems.some((line) => pattern.test(line)),
+        `${String(pattern)} in\n${problems.join('\n')}`,
+      );
   });
 
   const rules: readonly [string, string, RegExp][] = [
-    ['a flow of an unknown site', `${pair}flows:\n  - {from: east, to: nort}\n`, /^mesh\.yaml:21:\d+: no site nort; declared are east, west/],
-    ['a flow declared twice', `${pair}flows:\n  - {from: east, to: west}\n  - {from: east, to: west}\n`, /:22:\d+: flow east->west is declared twice/],
-    ['single without home', pair.replace(', home: east', ''), /group billing: mode single wants a home/],
+    [
+      'a flow of an unknown site',
+      `${pair}flows:\n  - {from: east, to: nort}\n`,
+      /^mesh\.yaml:21:\d+: no site nort; declared are east, west/,
+    ],
+    [
+      'a flow declared twice',
+      `${pair}flows:\n  - {from: east, to: west}\n  - {from: east, to: west}\n`,
+      /:22:\d+: flow east->west is declared twice/,
+    ],
+    [
+      'single without home',
+      pair.replace(', home: east', ''),
+      /group billing: mode single wants a home/,
+    ],
     ['an unknown home', pair.replace('home: east', 'home: nort'), /no site nort/],
-    ['one address for two agents', pair.replace('localhost:7402', 'localhost:7401'), /:13:\d+: localhost:7401 is the address of east-1 \(grpc\) already/],
+    [
+      'one address for two agents',
+      pair.replace('localhost:7402', 'localhost:7401'),
+      /:13:\d+: localhost:7401 is the address of east-1 \(grpc\) already/,
+    ],
     ['a declared site retired', `${pair}retiredSites: [east]\n`, /east is declared as a site/],
     ['a key twice', `${pair}mesh: again\n`, /:20:\d+: Map keys must be unique/],
     ['an empty file', '', /^mesh\.yaml:1:1: found no keys/],
     ['a list', '- a\n', /found a list/],
-    ['what is not there yet', pair.replace('defaults:', 'defaults:\n  lane: pass'), /lanes other than stamp: not available/],
+    [
+      'what is not there yet',
+      pair.replace('defaults:', 'defaults:\n  lane: pass'),
+      /lanes other than stamp: not available/,
+    ],
   ];
   for (const [name, text, pattern] of rules) {
     test(`refused: ${name}`, () => {
       const problems = problemsOf(text);
-      assert.ok(problems.some((line) => pattern.test(line)), problems.join('\n'));
+      assert.ok(
+        problems.some((line) => pattern.test(line)),
+        problems.join('\n'),
+      );
     });
   }
 

@@ -1,0 +1,250 @@
+/**
+ * `npm run kill -- --kills 30 [--seed 1] [--both]`: an agent under load is killed with -9 at random
+ * moments, and once frozen while a second agent takes over. Then everything is read on both sides:
+ * nothing lost, nothing twice, order kept, and translations that are the very record.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
+import { encodeBatch } from '../../src/records/build-batch.ts';
+import type { Codec } from '../../src/records/codecs.ts';
+import type { DecodedRecord } from '../../src/records/decode-records.ts';
+import { startAgent, type AgentProcess } from '../support/agent-process.ts';
+import { testDeps } from '../support/deps.ts';
+import { readAll } from '../support/topics.ts';
+import { until } from '../support/until.ts';
+
+const topic = 'orders';
+const partitions = 4;
+const codecs: readonly Codec[] = ['none', 'lz4', 'snappy', 'zstd', 'gzip'];
+const translationsChecked = 200;
+
+export interface KillReport {
+  readonly kills: number;
+  readonly produced: number;
+  readonly copied: number;
+  readonly lost: number;
+  readonly twice: number;
+  readonly outOfOrder: number;
+  readonly translations: number;
+  readonly translationsWrong: number;
+}
+
+/** Numbers that look random and are the same for the same seed. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return state / 2 ** 32;
+  };
+}
+
+/** Writes to all partitions, batch by batch, until told to stop. Returns what was acknowledged. */
+async function produce(cluster: KafkaCluster, signal: AbortSignal): Promise<number> {
+  const metadata = await cluster.metadata();
+  const leader = metadata.topics.get(topic)?.partitions[0]?.leader ?? 1;
+  await using link = await cluster.openLink(leader, 'load');
+  let produced = 0;
+  for (let round = 0; !signal.aborted; round += 1) {
+    const batches = Array.from({ length: partitions }, (_, partition) => {
+      const records = Array.from({ length: 1 + (round % 60) }, (_, index) => ({
+        key: Buffer.from(`${partition}-${round}-${index}`),
+        value: Buffer.alloc(index * 7, 'v'),
+        timestampMs: Date.now(),
+      }));
+      produced += records.length;
+      const codec = codecs[(round + partition) % codecs.length] ?? 'none';
+      return { topic, partition, batch: encodeBatch(records, { codec }) };
+    });
+    const answers = await link.produce({ batches, timeoutMs: 10_000 });
+    const failed = answers.find(({ errorCode }) => errorCode !== 0);
+    if (failed !== undefined) throw new Error(`load: Kafka error ${failed.errorCode}`);
+    await sleep(5);
+  }
+  return produced;
+}
+
+async function open(sandbox: Sandbox, site: string): Promise<KafkaCluster> {
+  const { brokers } = sandbox.site(site);
+  return openCluster({ name: site, brokers, clientId: 'kill-test' }, testDeps());
+}
+
+function originOf(record: DecodedRecord): number {
+  return Number(record.headers.at(-1)?.value?.toString().split('@')[1] ?? -1);
+}
+
+interface Compared {
+  readonly lost: number;
+  readonly twice: number;
+  readonly outOfOrder: number;
+}
+
+function compare(born: readonly DecodedRecord[], copied: readonly DecodedRecord[]): Compared {
+  const seen = new Map<number, number>();
+  let outOfOrder = 0;
+  let last = -1;
+  for (const record of copied) {
+    const origin = originOf(record);
+    seen.set(origin, (seen.get(origin) ?? 0) + 1);
+    if (origin < last) outOfOrder += 1;
+    last = Math.max(last, origin);
+  }
+  const byOffset = new Map(copied.map((record) => [originOf(record), record]));
+  const lost = born.filter(({ offset, key, value }) => {
+    const copy = byOffset.get(offset);
+    return copy?.key?.toString() !== key?.toString() || copy?.value?.length !== value?.length;
+  }).length;
+  return { lost, twice: [...seen.values()].filter((count) => count > 1).length, outOfOrder };
+}
+
+/** Random positions, there and back, against the logs themselves. */
+async function checkTranslations(
+  http: string,
+  logs: readonly { born: readonly DecodedRecord[]; copied: readonly DecodedRecord[] }[],
+  random: () => number,
+): Promise<number> {
+  let wrong = 0;
+  for (let count = 0; count < translationsChecked; count += 1) {
+    const partition = Math.floor(random() * partitions);
+    const log = logs[partition];
+    if (log === undefined) continue;
+    const isForward = count % 2 === 0;
+    const from = isForward ? log.born : log.copied;
+    const record = from[Math.floor(random() * from.length)];
+    if (record === undefined) continue;
+    const wanted = isForward
+      ? log.copied.find((copy) => originOf(copy) === record.offset)?.offset
+      : originOf(record);
+    const name = isForward ? topic : `east.${topic}`;
+    const [source, target] = isForward ? ['east', 'west'] : ['west', 'east'];
+    const query = new URLSearchParams({ group: 'any', from: source, to: target });
+    query.append('position', `${name}/${partition}@${record.offset}`);
+    const answer = (await (
+      await fetch(`http://${http}/v1/translate?${query.toString()}`)
+    ).json()) as {
+      positions?: { target: { offset?: string }; certainty: string }[];
+    };
+    const found = answer.positions?.[0];
+    if (found?.certainty !== 'exact' || Number(found.target.offset) !== wanted) wrong += 1;
+  }
+  return wrong;
+}
+
+/** Rounds of work and death; a freeze with a second agent when there are two. */
+async function torment(
+  options: { readonly kills: number; readonly topologyFile: string; readonly dir: string },
+  random: () => number,
+  say: (text: string) => void,
+): Promise<AgentProcess> {
+  const { topologyFile, dir } = options;
+  const start = (agent: number): Promise<AgentProcess> =>
+    startAgent({ site: 'west', topologyFile, agent, logDir: dir });
+  let agent = await start(1);
+  for (let kill = 1; kill <= options.kills; kill += 1) {
+    await sleep(300 + random() * 2_200);
+    await agent.kill();
+    say(`kill ${kill} of ${options.kills}`);
+    agent = await start(1);
+  }
+  say('frozen; a second agent takes over');
+  await sleep(1_000);
+  await agent.freeze();
+  const second = await start(2);
+  await sleep(25_000);
+  await agent.thaw();
+  await sleep(3_000);
+  await second.stop();
+  return agent;
+}
+
+export async function killAgents(
+  options: { readonly kills: number; readonly seed: number },
+  say: (text: string) => void,
+): Promise<KillReport> {
+  const random = seeded(options.seed);
+  const dir = mkdtempSync(path.join(tmpdir(), 'causeway-kill-'));
+  const sites = [
+    { name: 'east', kafkaVersion: '3.9.2' },
+    { name: 'west', kafkaVersion: '4.3.0' },
+  ];
+  const deps = testDeps();
+  await using sandbox = await openSandbox(
+    { dir, sites, agentsPerSite: 2, isTied: true, onProgress: say },
+    deps,
+  );
+  const topologyFile = sandbox.meshFile;
+  writeFileSync(
+    topologyFile,
+    `${readFileSync(topologyFile, 'utf8')}defaults: {topics: {include: [${topic}]}}\n`,
+  );
+  await using east = await open(sandbox, 'east');
+  await using west = await open(sandbox, 'west');
+  await east.createTopics([{ name: topic, partitions, replicationFactor: 1, configs: {} }]);
+  await until(
+    'the topic',
+    async () => (await east.metadata()).topics.get(topic)?.partitions.length === partitions,
+  );
+  const stop = new AbortController();
+  const load = produce(east, stop.signal);
+  const agent = await torment({ kills: options.kills, topologyFile, dir }, random, say);
+  stop.abort();
+  const produced = await load;
+  say(`${produced} records produced; waiting for the rest to cross`);
+  const all = Array.from({ length: partitions }, (_, partition) => partition);
+  const read = async (): Promise<{ born: DecodedRecord[]; copied: DecodedRecord[] }[]> =>
+    Promise.all(
+      all.map(async (partition) => ({
+        born: await readAll(east, topic, partition),
+        copied: await readAll(west, `east.${topic}`, partition),
+      })),
+    );
+  const logs = await until(
+    'everything to cross',
+    async () => {
+      const found = await read();
+      return found.every(({ born, copied }) => copied.length >= born.length) && found;
+    },
+    90_000,
+  );
+  const compared = logs.map(({ born, copied }) => compare(born, copied));
+  const sum = (key: keyof Compared): number => compared.reduce((total, one) => total + one[key], 0);
+  // The map is stored and told within a moment of the last acknowledgement.
+  await sleep(1_000);
+  const translationsWrong = await checkTranslations(agent.http, logs, random);
+  await agent.stop();
+  const report = {
+    kills: options.kills,
+    produced,
+    copied: logs.reduce((total, { copied }) => total + copied.length, 0),
+    lost: sum('lost'),
+    twice: sum('twice'),
+    outOfOrder: sum('outOfOrder'),
+    translations: translationsChecked,
+    translationsWrong,
+  };
+  if (isClean(report)) rmSync(dir, { recursive: true, force: true });
+  else say(`logs are in ${dir}`);
+  return report;
+}
+
+export function isClean(report: KillReport): boolean {
+  const { produced, copied, lost, twice, outOfOrder, translationsWrong } = report;
+  return copied === produced && lost + twice + outOfOrder + translationsWrong === 0;
+}
+
+if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
+  const { values } = parseArgs({
+    options: { kills: { type: 'string', default: '30' }, seed: { type: 'string', default: '1' } },
+  });
+  const report = await killAgents(
+    { kills: Number(values.kills), seed: Number(values.seed) },
+    (text) => void process.stderr.write(`${text}\n`),
+  );
+  process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
+  process.exit(isClean(report) ? 0 : 1);
+}
