@@ -166,8 +166,19 @@ export async function killAgents(
   options: { readonly kills: number; readonly seed: number },
   say: (text: string) => void,
 ): Promise<KillReport> {
-  const random = seeded(options.seed);
   const dir = mkdtempSync(path.join(tmpdir(), 'causeway-kill-'));
+  const report = await killIn(dir, options, say);
+  if (isClean(report)) rmSync(dir, { recursive: true, force: true });
+  else say(`logs are in ${dir}`);
+  return report;
+}
+
+async function killIn(
+  dir: string,
+  options: { readonly kills: number; readonly seed: number },
+  say: (text: string) => void,
+): Promise<KillReport> {
+  const random = seeded(options.seed);
   const sites = [
     { name: 'east', kafkaVersion: '3.9.2' },
     { name: 'west', kafkaVersion: '4.3.0' },
@@ -217,7 +228,7 @@ export async function killAgents(
   await sleep(1_000);
   const translationsWrong = await checkTranslations(agent.http, logs, random);
   await agent.stop();
-  const report = {
+  return {
     kills: options.kills,
     produced,
     copied: logs.reduce((total, { copied }) => total + copied.length, 0),
@@ -227,9 +238,6 @@ export async function killAgents(
     translations: translationsChecked,
     translationsWrong,
   };
-  if (isClean(report)) rmSync(dir, { recursive: true, force: true });
-  else say(`logs are in ${dir}`);
-  return report;
 }
 
 export function isClean(report: KillReport): boolean {

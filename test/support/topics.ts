@@ -60,8 +60,15 @@ export async function appendRecords(
   records: readonly PlainRecord[],
   codec: Codec = 'none',
 ): Promise<void> {
-  const answer = await appendBatch(cluster, topic, partition, encodeBatch(records, { codec }));
-  if (answer.errorCode !== 0) throw new Error(`append: Kafka error ${answer.errorCode}`);
+  const batch = encodeBatch(records, { codec });
+  await until(`records to be taken by ${topic}/${partition}`, async () => {
+    const { errorCode } = await appendBatch(cluster, topic, partition, batch);
+    // A partition that was just made: its leader may not know yet that it is.
+    if (errorCode !== 0 && errorCode !== 3 && errorCode !== 5 && errorCode !== 6) {
+      throw new Error(`append: Kafka error ${errorCode}`);
+    }
+    return errorCode === 0;
+  });
 }
 
 /** Every record of a partition from the start to its end as it is now; markers are left out. */
