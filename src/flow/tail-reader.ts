@@ -57,7 +57,8 @@ export class TailReader {
         await backoff.wait(signal);
         continue;
       }
-      hasRecords ||= this.#collect(chunk.records, offset, to, runs);
+      const found = this.#collect(chunk.records, offset, to, runs);
+      hasRecords ||= found;
       offset = chunk.next;
       chunk.release();
     }
