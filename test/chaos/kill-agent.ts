@@ -12,6 +12,7 @@ import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
 import { encodeBatch } from '../../src/records/build-batch.ts';
+import type { AgentStatusJson } from '../../src/client/answers.ts';
 import type { Codec } from '../../src/records/codecs.ts';
 import type { DecodedRecord } from '../../src/records/decode-records.ts';
 import { startAgent, type AgentProcess } from '../support/agent-process.ts';
@@ -135,6 +136,21 @@ async function checkTranslations(
   return wrong;
 }
 
+/** The slots of an agent that was killed are free again when its session has run out. */
+async function copying(http: string): Promise<void> {
+  await until(
+    'the agent to copy all partitions',
+    async () => {
+      const answer = await fetch(`http://${http}/v1/status`).catch(() => undefined);
+      // The agent's own contract.
+      const status = (await answer?.json()) as Partial<AgentStatusJson> | undefined;
+      const found = status?.flows?.[0]?.partitions ?? [];
+      return found.length === partitions && found.every(({ state }) => state === 'copying');
+    },
+    60_000,
+  );
+}
+
 /** Rounds of work and death; a freeze with a second agent when there are two. */
 async function torment(
   options: { readonly kills: number; readonly topologyFile: string; readonly dir: string },
@@ -146,16 +162,18 @@ async function torment(
     startAgent({ site: 'west', topologyFile, agent, logDir: dir });
   let agent = await start(1);
   for (let kill = 1; kill <= options.kills; kill += 1) {
-    await sleep(300 + random() * 2_200);
+    await copying(agent.http);
+    await sleep(random() * 2_000);
     await agent.kill();
     say(`kill ${kill} of ${options.kills}`);
     agent = await start(1);
   }
+  await copying(agent.http);
   say('frozen; a second agent takes over');
-  await sleep(1_000);
   await agent.freeze();
   const second = await start(2);
-  await sleep(25_000);
+  await copying(second.http);
+  await sleep(2_000);
   await agent.thaw();
   await sleep(3_000);
   await second.stop();

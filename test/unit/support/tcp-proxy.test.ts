@@ -53,7 +53,7 @@ test('latency: a round trip takes twice that', async () => {
   socket.write('x');
   await once(socket, 'data');
   const tookMs = performance.now() - startedAt;
-  assert.ok(tookMs >= 79 && tookMs < 400, `${tookMs} ms`);
+  assert.ok(tookMs >= 79 && tookMs < 2_000, `${tookMs} ms`);
 });
 
 test('bandwidth: not more than the cap', async () => {

@@ -1,0 +1,84 @@
+/**
+ * `npm run bench -- [WORK] [options]`: Causeway and MirrorMaker 2 on the same brokers in one run.
+ * Without `--write` figures are only shown; with it they replace their section of docs/benchmarks.md.
+ */
+import { parseArgs } from 'node:util';
+import { compareTopics } from './compare.ts';
+import { chosenReplicators, type Replicator } from './replicators.ts';
+import { publish, throughputTable } from './report.ts';
+import { say, Stage, type Load } from './stage.ts';
+import { measureAll } from './throughput.ts';
+
+const help = `npm run bench -- [throughput] [options]
+
+  --sizes 100,1024          bytes per record
+  --records 4000000,800000  records, one count for each size
+  --codecs none             none, gzip, snappy, lz4, zstd: several with commas
+  --replicators causeway,mm2   also mm2-defaults
+  --runs 3                  rounds; each measures every replicator once
+  --partitions 4
+  --batch-bytes 16384       batch.size of the producer that loads the source
+  --compare                 after each run of Causeway, compare the whole copy with its source
+  --write                   write the table to docs/benchmarks.md
+`;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sizes: { type: 'string', default: '100,1024' },
+    records: { type: 'string', default: '4000000,800000' },
+    codecs: { type: 'string', default: 'none' },
+    replicators: { type: 'string', default: 'causeway,mm2' },
+    runs: { type: 'string', default: '3' },
+    partitions: { type: 'string', default: '4' },
+    'batch-bytes': { type: 'string', default: '16384' },
+    compare: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+function loads(): Load[] {
+  const sizes = values.sizes.split(',').map(Number);
+  const counts = values.records.split(',').map(Number);
+  return sizes.flatMap((bytesPerRecord, at) =>
+    values.codecs.split(',').map((codec) => ({
+      topic: `load-${bytesPerRecord}-${codec}`,
+      records: counts[at] ?? counts[0] ?? 0,
+      bytesPerRecord,
+      codec,
+      partitions: Number(values.partitions),
+      batchBytes: Number(values['batch-bytes']),
+    })),
+  );
+}
+
+async function compare(stage: Stage, load: Load, replicator: Replicator): Promise<void> {
+  if (!replicator.name.startsWith('Causeway')) return;
+  const compared = await compareTopics(
+    { cluster: stage.east, topic: load.topic, site: 'east' },
+    { cluster: stage.west, topic: `east.${load.topic}` },
+    !replicator.name.includes('pass'),
+  );
+  say(`  compared ${compared} records in full: equal`);
+}
+
+async function throughput(): Promise<void> {
+  await using stage = await Stage.open();
+  const all = await measureAll(stage, {
+    loads: loads(),
+    replicators: chosenReplicators(values.replicators),
+    runs: Number(values.runs),
+    ...(values.compare ? { check: compare } : {}),
+  });
+  publish('throughput', throughputTable(all, 'MM2 tuned'), values.write);
+}
+
+const works: Readonly<Record<string, () => Promise<void>>> = { throughput };
+const [name = 'throughput'] = positionals;
+const work = works[name];
+if (values.help) process.stdout.write(help);
+else if (work === undefined) {
+  say(`no work ${name}; there are: ${Object.keys(works).join(', ')}\n\n${help}`);
+  process.exitCode = 2;
+} else await work();

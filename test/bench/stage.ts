@@ -1,0 +1,139 @@
+/**
+ * Where replicators are measured: two real sites, east to read from and west to write to, with
+ * topics loaded once at east and west emptied between runs.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
+import { openSandbox, type SiteRequest } from '../../src/sandbox/open-sandbox.ts';
+import type { Sandbox } from '../../src/sandbox/sandbox.ts';
+import { testDeps } from '../support/deps.ts';
+import { javaWithKafka, runClient } from '../support/tools.ts';
+import { until } from '../support/until.ts';
+
+export const versions = { east: '3.9.2', west: '4.3.0' } as const;
+const loadMsMax = 600_000;
+
+export interface Load {
+  readonly topic: string;
+  readonly records: number;
+  readonly bytesPerRecord: number;
+  readonly codec: string;
+  readonly partitions: number;
+  /** Of the Java producer, in bytes. */
+  readonly batchBytes: number;
+}
+
+export function say(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+export class Stage implements AsyncDisposable {
+  readonly dir: string;
+  readonly sandbox: Sandbox;
+  readonly east: KafkaCluster;
+  readonly west: KafkaCluster;
+
+  private constructor(dir: string, sandbox: Sandbox, east: KafkaCluster, west: KafkaCluster) {
+    this.dir = dir;
+    this.sandbox = sandbox;
+    this.east = east;
+    this.west = west;
+  }
+
+  /** @param wanPort where a proxy stands in front of east, when there is one */
+  static async open(options: { readonly wanPort?: number } = {}): Promise<Stage> {
+    const dir = mkdtempSync(path.join(tmpdir(), 'causeway-bench-'));
+    const { wanPort } = options;
+    const wan = wanPort === undefined ? {} : { wanPorts: [wanPort] };
+    const sites: SiteRequest[] = [
+      { name: 'east', kafkaVersion: versions.east, ...wan },
+      { name: 'west', kafkaVersion: versions.west },
+    ];
+    const deps = testDeps();
+    const sandbox = await openSandbox(
+      { dir, sites, isTied: true, heapMb: 1024, onProgress: say },
+      deps,
+    );
+    const open = (name: string): Promise<KafkaCluster> =>
+      openCluster({ name, brokers: sandbox.site(name).brokers, clientId: 'bench' }, deps);
+    return new Stage(dir, sandbox, await open('east'), await open('west'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.east[Symbol.asyncDispose]();
+    await this.west[Symbol.asyncDispose]();
+    await this.sandbox.down();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Makes the topic at east and fills it with Kafka's own load generator. */
+  async load({
+    topic,
+    records,
+    bytesPerRecord,
+    codec,
+    partitions,
+    batchBytes,
+  }: Load): Promise<void> {
+    await this.makeTopic(topic, partitions);
+    say(`loading ${topic}: ${records} records of ${bytesPerRecord} B, ${codec}`);
+    const [java, ...args] = await javaWithKafka(versions.east);
+    const properties = [
+      `bootstrap.servers=${this.sandbox.site('east').brokers.join(',')}`,
+      `compression.type=${codec}`,
+      `batch.size=${batchBytes}`,
+      'linger.ms=5',
+      'buffer.memory=67108864',
+    ];
+    const producer = 'org.apache.kafka.tools.ProducerPerformance';
+    const sizes = ['--num-records', String(records), '--record-size', String(bytesPerRecord)];
+    const rest = ['--throughput', '-1', '--producer-props', ...properties];
+    const command = [...args, producer, '--topic', topic, ...sizes, ...rest];
+    const { code, lines } = await runClient(java, command, loadMsMax);
+    const end = await this.end('east', topic);
+    if (code !== 0 || end !== records) {
+      throw new Error(`${topic}: ${end} of ${records} loaded: ${lines.slice(-5).join('; ')}`);
+    }
+  }
+
+  async makeTopic(topic: string, partitions: number): Promise<void> {
+    await this.east.createTopics([{ name: topic, partitions, replicationFactor: 1, configs: {} }]);
+    await until(`leaders of ${topic}`, async () => {
+      const found = (await this.east.metadata()).topics.get(topic)?.partitions ?? [];
+      return found.length === partitions && found.every(({ leader }) => leader >= 0);
+    });
+  }
+
+  /** Sum of the end offsets of all partitions; 0 while there is no such topic. */
+  async end(site: 'east' | 'west', topic: string): Promise<number> {
+    const cluster = this[site];
+    const found = (await cluster.metadata()).topics.get(topic)?.partitions ?? [];
+    const listed = await cluster.listOffsets(
+      found.map(({ partition }) => ({ topic, partition })),
+      'latest',
+    );
+    return listed.reduce((sum, { errorCode, offset }) => {
+      return sum + (errorCode === 0 ? Number(offset) : 0);
+    }, 0);
+  }
+
+  /** Removes what a replicator left: every topic at west, at east all but those to keep. */
+  async clean(kept: readonly string[]): Promise<void> {
+    for (const site of ['east', 'west'] as const) {
+      const isLeft = (name: string): boolean =>
+        !['__consumer_offsets', '__transaction_state'].includes(name) &&
+        !(site === 'east' && kept.includes(name));
+      const left = async (): Promise<string[]> =>
+        [...(await this[site].metadata()).topics.keys()].filter(isLeft);
+      const names = await left();
+      if (names.length === 0) continue;
+      await this[site].deleteTopics(names);
+      await until(`topics at ${site} to go`, async () => (await left()).length === 0, 60_000);
+    }
+    // Brokers delete the files behind a topic a moment after the topic.
+    await sleep(2_000);
+  }
+}
