@@ -65,6 +65,14 @@ export const systemClock: Clock = {
 };
 
 /**
+ * Lets everything else that is due have its turn. Long work does this now and then; so that memory
+ * which native codecs gave back is freed, too: that happens between turns only.
+ */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
  * Waits for a promise, but not for longer than `ms`.
  * @throws MeshError built by `onTimeout` when time is up; the promise itself is left to its owner.
  */

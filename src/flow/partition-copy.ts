@@ -7,11 +7,12 @@
  * Reading is left to SourceReader, sending to TargetWriter, the decision about answers to
  * produce-answer.ts, the recovery to take-over.ts.
  */
-import { isAborted, throwIfAborted } from '../base/clock.ts';
+import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import type { FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
 import { Stamper } from '../records/stamper.ts';
+import type { StampResult } from '../records/stamped-batch.ts';
 import { topicChain } from '../topology/names.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { FlowMeter } from './flow-meter.ts';
@@ -38,6 +39,8 @@ export interface CopyParts {
 /** Bytes that one partition may hold unacknowledged before it is left out of fetches. */
 const queuedBytesMax = 16 * 1024 * 1024;
 const repeatsMax = 40;
+/** Plain bytes stamped in one go: a few milliseconds, even with the slowest codec. */
+const pieceBytes = 1024 * 1024;
 
 interface Copying {
   readonly tenure: Tenure;
@@ -46,6 +49,9 @@ interface Copying {
   readonly end: (trouble: MeshError) => void;
   fetchPosition: number;
   expectedTarget: number;
+  isStamping: boolean;
+  /** What ends this tenure once all that came before it has been acknowledged. */
+  trouble: MeshError | undefined;
 }
 
 export class PartitionCopy {
@@ -140,7 +146,8 @@ export class PartitionCopy {
 
   get wantsFetch(): boolean {
     const copying = this.#copying;
-    return copying !== undefined && !this.#isHeld && copying.window.queuedBytes < queuedBytesMax;
+    if (copying === undefined || copying.isStamping || copying.trouble !== undefined) return false;
+    return !this.#isHeld && copying.window.queuedBytes < queuedBytesMax;
   }
 
   get fetchPosition(): number {
@@ -152,9 +159,11 @@ export class PartitionCopy {
     this.#isHeld = false;
   }
 
-  onFetched(fetched: FetchedPartition, requestedOffset: number): void {
+  /** Resolves when nothing refers to the fetched memory any more. */
+  async onFetched(fetched: FetchedPartition, requestedOffset: number): Promise<void> {
     const copying = this.#copying;
-    if (copying?.fetchPosition !== requestedOffset) return; // an answer from an earlier tenure
+    // An answer from an earlier tenure, or from a leader that the partition has left.
+    if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return;
     const trouble = fetchTrouble(fetched, requestedOffset, this.#context.settings.from);
     if (trouble === 'stale_leader') {
       this.#isHeld = true;
@@ -165,10 +174,14 @@ export class PartitionCopy {
       copying.end(trouble);
       return;
     }
+    copying.isStamping = true;
     try {
-      this.#stamp(copying, fetched);
+      await this.#stamp(copying, fetched);
     } catch (error) {
-      copying.end(isMeshError(error) ? error : new MeshError('defect', errorMessage(error)));
+      copying.trouble = isMeshError(error) ? error : new MeshError('defect', errorMessage(error));
+      if (copying.window.isEmpty) copying.end(copying.trouble);
+    } finally {
+      copying.isStamping = false;
     }
   }
 
@@ -313,31 +326,44 @@ export class PartitionCopy {
       }),
       fetchPosition: tenure.position,
       expectedTarget: tenure.targetEnd,
+      isStamping: false,
+      trouble: undefined,
     };
   }
 
-  #stamp(copying: Copying, fetched: FetchedPartition): void {
-    const { budget, deps, settings } = this.#context;
-    const result = copying.stamper.stamp(fetched.records, copying.fetchPosition, fetched.aborted);
-    for (const batch of result.batches) {
-      copying.window.push(batch);
-      budget.take(batch.bytes.length);
-    }
-    copying.fetchPosition = result.nextPosition;
+  async #stamp(copying: Copying, fetched: FetchedPartition): Promise<void> {
+    const { deps } = this.#context;
     this.#parts.meter.fetched(fetched.records.length);
     this.#sourceEnd = Number(fetched.lastStableOffset);
     this.#sourceEndAsOfMs = deps.clock.nowMs();
     this.#rate.observe(this.#sourceEnd);
-    if (result.skipped.looped > 0) {
+    const { records, aborted } = fetched;
+    const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
+    for (const piece of pieces) {
+      // Leaving the loop gives back what was being built.
+      if (copying.window.isBroken || this.#copying !== copying) return;
+      this.#take(copying, piece);
+      if (piece.batches.length > 0) await nextTurn();
+    }
+  }
+
+  #take(copying: Copying, { batches, nextPosition, skipped }: StampResult): void {
+    const { budget, settings } = this.#context;
+    for (const batch of batches) {
+      copying.window.push(batch);
+      budget.take(batch.bytes.length);
+    }
+    copying.fetchPosition = nextPosition;
+    if (skipped.looped > 0) {
       this.#context.onEvent({
         kind: 'looped_records',
         flow: settings.id,
         topic: this.id.topic,
         partition: this.id.partition,
-        text: `${result.skipped.looped} records had already been at ${settings.to}: not copied`,
+        text: `${skipped.looped} records had already been at ${settings.to}: not copied`,
       });
     }
-    if (result.batches.length > 0) this.#parts.writer.kick(this);
+    if (batches.length > 0) this.#parts.writer.kick(this);
     else if (copying.window.isEmpty) this.#advance(copying, copying.fetchPosition);
   }
 
@@ -369,6 +395,7 @@ export class PartitionCopy {
     const next = batch.nextSourceOffset;
     copying.window.acknowledged(pending);
     this.#advance(copying, copying.window.isEmpty ? copying.fetchPosition : next);
+    if (copying.trouble !== undefined && copying.window.isEmpty) copying.end(copying.trouble);
   }
 
   #advance(copying: Copying, position: number): void {

@@ -169,7 +169,7 @@ export class SourceReader {
       let bytes = 0;
       for (const fetched of response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
-        found?.copy.onFetched(fetched, found.offset);
+        await found?.copy.onFetched(fetched, found.offset);
         bytes += fetched.records.length;
       }
       return bytes;

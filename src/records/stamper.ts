@@ -19,7 +19,12 @@ import { isLooped, type LoopGuard } from './loop-guard.ts';
 import { OriginTemplate } from './origin-template.ts';
 import { RecordReader } from './record-reader.ts';
 import { readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
-import type { AbortedTransaction, StampedBatch, StampResult } from './stamped-batch.ts';
+import type {
+  AbortedTransaction,
+  SkippedCounts,
+  StampedBatch,
+  StampResult,
+} from './stamped-batch.ts';
 import { intLength, longLength, writeInt, writeLong } from './varint.ts';
 
 export interface StamperOptions {
@@ -52,6 +57,14 @@ interface BatchPlan {
   readonly raw: RawTimes;
 }
 
+/** How far the walk through a fetch has come. */
+interface Walk {
+  /** Where in the fetch the batch begins that is being read. */
+  batchAt: number;
+  /** Records below this source offset have been given, or are never copied. */
+  givenUpTo: number;
+}
+
 export class Stamper {
   readonly #options: StamperOptions;
   readonly #where: string;
@@ -59,7 +72,6 @@ export class Stamper {
   #builder: BatchBuilder | undefined;
   #made: StampedBatch[] = [];
   #bytesAhead = 0;
-  #looped = 0;
 
   constructor(options: StamperOptions) {
     this.#options = options;
@@ -68,41 +80,93 @@ export class Stamper {
   }
 
   /**
+   * Everything at once. @throws MeshError batch_corrupt; nothing of the fetch is kept then
    * @param records raw batches of one fetch; the last may be cut off
    * @param position records below it are not wanted
    * @param aborted all aborted transactions that overlap the fetched range
-   * @throws MeshError batch_corrupt; nothing of the fetch is kept then
    */
   stamp(records: Buffer, position: number, aborted: readonly AbortedTransaction[]): StampResult {
-    const filter = new AbortedFilter(aborted);
+    const batches: StampedBatch[] = [];
     const skipped = { control: 0, aborted: 0, looped: 0 };
     let nextPosition = position;
-    this.#made = [];
-    this.#looped = 0;
-    this.#template.goTo(position);
-    this.#bytesAhead = estimate(records, this.#template.bytes.length + variableBytesMax);
     try {
-      for (const { from, to } of completeBatches(records)) {
-        const batch = readBatch(records.subarray(from, to), this.#where);
-        const isAborted = filter.drops(batch);
-        if (batch.lastOffset < nextPosition) continue;
-        if (batch.isControl) skipped.control += batch.recordCount;
-        else if (isAborted) skipped.aborted += batch.recordCount;
-        else if (batch.recordCount > 0) this.#append(batch, nextPosition);
-        nextPosition = batch.lastOffset + 1;
-        this.#bytesAhead -= Math.min(this.#bytesAhead, to - from);
+      for (const piece of this.pieces(records, position, aborted, Infinity)) {
+        batches.push(...piece.batches);
+        skipped.control += piece.skipped.control;
+        skipped.aborted += piece.skipped.aborted;
+        skipped.looped += piece.skipped.looped;
+        nextPosition = piece.nextPosition;
       }
-      this.#flush();
     } catch (error) {
-      this.#dropAll();
+      for (const batch of batches) batch.release();
       throw error;
     }
-    const batches = this.#made;
-    this.#made = [];
-    return { batches, nextPosition, skipped: { ...skipped, looped: this.#looped } };
+    return { batches, nextPosition, skipped };
   }
 
-  #append(batch: SourceBatch, position: number): void {
+  /**
+   * The same, piece by piece, so that no fetch, however well it was compressed, holds up everything
+   * else: a piece ends after about so many bytes of plain records. What comes before a corrupt batch
+   * is given before the error is thrown. Read to its end, or left by `return()`, before the next.
+   */
+  *pieces(
+    records: Buffer,
+    position: number,
+    aborted: readonly AbortedTransaction[],
+    pieceBytes: number,
+  ): Generator<StampResult, void> {
+    const walk: Walk = { batchAt: 0, givenUpTo: position };
+    try {
+      yield* this.#walk(walk, records, aborted, pieceBytes);
+    } catch (error) {
+      // Part of the corrupt batch may stand in what was being built: that is made anew without it.
+      this.#dropAll();
+      yield* this.#walk(walk, records.subarray(0, walk.batchAt), aborted, Infinity);
+      throw error;
+    } finally {
+      this.#dropAll();
+    }
+  }
+
+  *#walk(
+    walk: Walk,
+    records: Buffer,
+    aborted: readonly AbortedTransaction[],
+    pieceBytes: number,
+  ): Generator<StampResult, void> {
+    const filter = new AbortedFilter(aborted);
+    let nextPosition = walk.givenUpTo;
+    let skipped = { control: 0, aborted: 0, looped: 0 };
+    let bytes = 0;
+    const piece = (): StampResult => {
+      const batches = this.#made;
+      this.#made = [];
+      walk.givenUpTo = this.#builder?.runs[0]?.sourceOffset ?? nextPosition;
+      const result = { batches, nextPosition: walk.givenUpTo, skipped };
+      skipped = { control: 0, aborted: 0, looped: 0 };
+      bytes = 0;
+      return result;
+    };
+    this.#template.goTo(nextPosition);
+    this.#bytesAhead = estimate(records, this.#template.bytes.length + variableBytesMax);
+    for (const { from, to } of completeBatches(records)) {
+      walk.batchAt = from;
+      const batch = readBatch(records.subarray(from, to), this.#where);
+      const isAborted = filter.drops(batch);
+      if (batch.lastOffset < nextPosition) continue;
+      if (batch.isControl) skipped.control += batch.recordCount;
+      else if (isAborted) skipped.aborted += batch.recordCount;
+      else if (batch.recordCount > 0) bytes += this.#append(batch, nextPosition, skipped);
+      nextPosition = batch.lastOffset + 1;
+      this.#bytesAhead -= Math.min(this.#bytesAhead, to - from);
+      if (bytes >= pieceBytes) yield piece();
+    }
+    this.#flush();
+    yield piece();
+  }
+
+  /** Returns the plain bytes of its records. */
+  #append(batch: SourceBatch, position: number, skipped: SkippedCounts): number {
     const plan = this.#plan(batch);
     const reader = new RecordReader(
       recordsOf(batch, this.#where),
@@ -115,12 +179,12 @@ export class Stamper {
       count += 1;
       if (reader.offsetDelta < firstOffset) continue;
       if (loop !== undefined && isLooped(reader, loop)) {
-        this.#looped += 1;
+        skipped.looped += 1;
         continue;
       }
       this.#write(reader, plan);
     }
-    if (count === batch.recordCount) return;
+    if (count === batch.recordCount) return reader.bytes.length;
     const text = `${count} records, the batch says ${batch.recordCount}`;
     throw corrupt(`${this.#where}@${batch.baseOffset}`, text);
   }

@@ -3,13 +3,17 @@
  * Without `--write` figures are only shown; with it they replace their section of docs/benchmarks.md.
  */
 import { parseArgs } from 'node:util';
+import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { publish, throughputTable } from './report.ts';
 import { say, Stage, type Load } from './stage.ts';
 import { measureAll } from './throughput.ts';
 
-const help = `npm run bench -- [throughput] [options]
+const help = `npm run bench -- [WORK] [options]
+
+  throughput   a backlog copied by each replicator in turn (the default)
+  codecs       what compressing a stamped batch costs, in pure memory
 
   --sizes 100,1024          bytes per record
   --records 4000000,800000  records, one count for each size
@@ -74,7 +78,10 @@ async function throughput(): Promise<void> {
   publish('throughput', throughputTable(all, 'MM2 tuned'), values.write);
 }
 
-const works: Readonly<Record<string, () => Promise<void>>> = { throughput };
+const works: Readonly<Record<string, () => Promise<void>>> = {
+  throughput,
+  codecs: async () => publish('codecs', await codecs(), values.write),
+};
 const [name = 'throughput'] = positionals;
 const work = works[name];
 if (values.help) process.stdout.write(help);
