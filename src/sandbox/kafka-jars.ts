@@ -1,15 +1,13 @@
 /**
  * Apache Kafka's jars: brokers, tools, Java clients, MirrorMaker 2. Those of KAFKA_HOME serve the
- * version that they are; others are got by Maven, once per user, into a cache. A folder of the
- * cache appears by a rename, so that it is whole whenever it is there, whoever else is getting it
- * too.
+ * version that they are; others are got by Maven, once per user, into a cache.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { MeshError } from '../base/errors.ts';
+import { cachedFolder } from './cached-folder.ts';
 import { findMaven, type ToolContext } from './java-tools.ts';
 import { runProgram, type Environment } from './run-program.ts';
 
@@ -72,43 +70,32 @@ async function cachedJars(version: string, context: ToolContext): Promise<string
   const pom = pomOf(version);
   const digest = createHash('sha256').update(pom).digest('hex').slice(0, 8);
   const folder = path.join(cacheFolder(context.env), `kafka-${version}-${digest}`);
-  if (existsSync(folder)) return folder;
-  await mkdir(cacheFolder(context.env), { recursive: true });
-  const partial = await mkdtemp(`${folder}.partial-`);
-  try {
-    await mkdir(path.join(partial, 'jars'));
-    await writeFile(path.join(partial, 'pom.xml'), pom);
-    await download(version, partial, context);
-    // Somebody else may have been faster: then the rename fails and theirs is as good.
-    await rename(path.join(partial, 'jars'), folder).catch((error: unknown) => {
-      if (!existsSync(folder)) throw error;
-    });
-  } finally {
-    await rm(partial, { recursive: true, force: true });
-  }
-  return folder;
+  return cachedFolder(folder, async (jars, scratch) => {
+    await writeFile(path.join(scratch, 'pom.xml'), pom);
+    await download(version, { scratch, jars }, context);
+  });
 }
 
-async function download(version: string, folder: string, context: ToolContext): Promise<void> {
+async function download(
+  version: string,
+  { scratch, jars }: { readonly scratch: string; readonly jars: string },
+  context: ToolContext,
+): Promise<void> {
   const maven = await findMaven(context);
   const words = `getting Apache Kafka ${version} (once)`;
   context.onProgress(words);
   let files = 0;
-  const args = ['-B', '-f', path.join(folder, 'pom.xml'), 'dependency:copy-dependencies'];
-  const { code, lastLines } = await runProgram(
-    maven,
-    [...args, `-DoutputDirectory=${path.join(folder, 'jars')}`],
-    {
-      env: context.env,
-      cwd: folder,
-      signal: context.signal,
-      onLine: (line) => {
-        if (!line.includes('Downloaded from')) return;
-        files += 1;
-        if (files % 10 === 0) context.onProgress(`${words}: ${files} files`);
-      },
+  const args = ['-B', '-f', path.join(scratch, 'pom.xml'), 'dependency:copy-dependencies'];
+  const { code, lastLines } = await runProgram(maven, [...args, `-DoutputDirectory=${jars}`], {
+    env: context.env,
+    cwd: scratch,
+    signal: context.signal,
+    onLine: (line) => {
+      if (!line.includes('Downloaded from')) return;
+      files += 1;
+      if (files % 10 === 0) context.onProgress(`${words}: ${files} files`);
     },
-  );
+  });
   if (code === 0) return;
   const why = lastLines.find((line) => line.startsWith('[ERROR]')) ?? lastLines.at(-1) ?? '';
   throw new MeshError('sandbox', `Maven could not get Apache Kafka ${version}: ${why}`);
