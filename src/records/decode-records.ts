@@ -4,8 +4,8 @@
  */
 import { completeBatches } from './batch-header.ts';
 import { RecordReader } from './record-reader.ts';
-import { readBatch, recordsOf } from './source-batch.ts';
-import { VarintCursor } from './varint.ts';
+import { readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
+import { readBigLong, VarintCursor } from './varint.ts';
 
 export interface DecodedRecord {
   readonly offset: number;
@@ -42,9 +42,7 @@ export function* decodeBatches(records: Buffer, where: string): Iterable<Decoded
       const value = reader.slice(cursor);
       decoded.push({
         offset: batch.baseOffset + reader.offsetDelta,
-        timestampMs: batch.isLogAppendTime
-          ? Number(batch.maxTimestamp)
-          : Number(batch.baseTimestamp) + reader.timestampDelta(),
+        timestampMs: Number(timestampOf(batch, reader)),
         key,
         value,
         headers: [...reader.headers()],
@@ -54,4 +52,10 @@ export function* decodeBatches(records: Buffer, where: string): Iterable<Decoded
     }
     yield { isControl, isTransactional, producerId, lastOffset, records: decoded };
   }
+}
+
+/** Exact also where base and difference are far apart: not to be added as numbers. */
+function timestampOf(batch: SourceBatch, reader: RecordReader): bigint {
+  if (batch.isLogAppendTime) return batch.maxTimestamp;
+  return batch.baseTimestamp + readBigLong(reader.bytes, reader.timestampAt);
 }

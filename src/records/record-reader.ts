@@ -62,7 +62,7 @@ export class RecordReader {
     return true;
   }
 
-  /** The record's time as a difference to the batch's base, in ms; exact up to 2^53. */
+  /** The record's time as a difference to the batch's base, in ms; exact up to 2^52. */
   timestampDelta(): number {
     this.#cursor.at = this.timestampAt;
     return this.#cursor.readLong(this.bytes);

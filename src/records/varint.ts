@@ -20,7 +20,7 @@ export class VarintCursor {
     }
   }
 
-  /** A 64-bit zigzag varint as a number: exact up to 2^53. */
+  /** A 64-bit zigzag varint as a number: exact up to 2^52, beyond that only its size is told. */
   readLong(bytes: Uint8Array): number {
     let low = 0;
     let scale = 1;
@@ -34,6 +34,17 @@ export class VarintCursor {
     const half = Math.floor(low / 2);
     return low % 2 === 0 ? half : -half - 1;
   }
+}
+
+/** A 64-bit zigzag varint, exactly; slower. */
+export function readBigLong(bytes: Uint8Array, from: number): bigint {
+  let zigzag = 0n;
+  for (let count = 0; count < 10; count += 1) {
+    const byte = bytes[from + count] ?? 0;
+    zigzag |= BigInt(byte & 0x7f) << BigInt(7 * count);
+    if (byte < 0x80) break;
+  }
+  return (zigzag >> 1n) ^ -(zigzag & 1n);
 }
 
 /** Writes at `at`; returns the place behind it. */

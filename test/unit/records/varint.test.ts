@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import {
   intLength,
   longLength,
+  readBigLong,
   VarintCursor,
   writeInt,
   writeLong,
@@ -28,6 +29,18 @@ test('what is written is read back, in as many bytes as foretold', () => {
       assert.equal(cursor.at, longLength(value));
     }),
   );
+});
+
+test('64 bits are read exactly, to both ends', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: -(2 ** 51), max: 2 ** 51 }), (value) => {
+      writeLong(bytes, 0, value);
+      assert.equal(readBigLong(bytes, 0), BigInt(value));
+    }),
+  );
+  const all = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+  assert.equal(readBigLong(Buffer.from(all), 0), -(2n ** 63n));
+  assert.equal(readBigLong(Buffer.from([0xfe, ...all.slice(1)]), 0), 2n ** 63n - 1n);
 });
 
 test('the examples of the protocol buffers page', () => {
