@@ -5,8 +5,9 @@
 import { parseArgs } from 'node:util';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
+import { measureIdle } from './idle.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
-import { publish, throughputTable } from './report.ts';
+import { idleTable, publish, throughputTable } from './report.ts';
 import { say, Stage, type Load } from './stage.ts';
 import { measureAll } from './throughput.ts';
 
@@ -14,6 +15,7 @@ const help = `npm run bench -- [WORK] [options]
 
   throughput   a backlog copied by each replicator in turn (the default)
   codecs       what compressing a stamped batch costs, in pure memory
+  idle         CPU of three agents, each with two flows, while nothing happens
 
   --sizes 100,1024          bytes per record
   --records 4000000,800000  records, one count for each size
@@ -22,7 +24,15 @@ const help = `npm run bench -- [WORK] [options]
   --runs 3                  rounds; each measures every replicator once
   --partitions 4
   --batch-bytes 16384       batch.size of the producer that loads the source
-  --compare                 after each run of Causeway, compare the whole copy with its source
+ --compare                 after each run of Causeway, compare the whole copy with its source
+
+For idle:
+  --topics 300              at each site
+  --partitions 6            of each topic
+  --seconds 60              to be measured
+  --node-args ''            for the agents, such as those of node's profiler
+
+For all:
   --write                   write the table to docs/benchmarks.md
 `;
 
@@ -34,7 +44,10 @@ const { values, positionals } = parseArgs({
     codecs: { type: 'string', default: 'none' },
     replicators: { type: 'string', default: 'causeway,mm2' },
     runs: { type: 'string', default: '3' },
-    partitions: { type: 'string', default: '4' },
+    partitions: { type: 'string' },
+    topics: { type: 'string', default: '300' },
+    seconds: { type: 'string', default: '60' },
+    'node-args': { type: 'string', default: '' },
     'batch-bytes': { type: 'string', default: '16384' },
     compare: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -51,7 +64,7 @@ function loads(): Load[] {
       records: counts[at] ?? counts[0] ?? 0,
       bytesPerRecord,
       codec,
-      partitions: Number(values.partitions),
+      partitions: Number(values.partitions ?? 4),
       batchBytes: Number(values['batch-bytes']),
     })),
   );
@@ -78,9 +91,20 @@ async function throughput(): Promise<void> {
   publish('throughput', throughputTable(all, 'MM2 tuned'), values.write);
 }
 
+async function idle(): Promise<void> {
+  const figures = await measureIdle({
+    topics: Number(values.topics),
+    partitions: Number(values.partitions ?? 6),
+    seconds: Number(values.seconds),
+    nodeArgs: values['node-args'].split(' ').filter((arg) => arg !== ''),
+  });
+  publish('idle', idleTable(figures), values.write);
+}
+
 const works: Readonly<Record<string, () => Promise<void>>> = {
   throughput,
   codecs: async () => publish('codecs', await codecs(), values.write),
+  idle,
 };
 const [name = 'throughput'] = positionals;
 const work = works[name];

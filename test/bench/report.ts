@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import type { IdleFigures } from './idle.ts';
 import { perCpuSecond, perSecond, type Measured } from './throughput.ts';
 
 const file = path.join(import.meta.dirname, '..', '..', 'docs', 'benchmarks.md');
@@ -63,6 +64,20 @@ export function throughputTable(all: readonly Measured[], reference: string): st
     });
   });
   const head = ['work', 'replicator', 'rec per CPU-s', 'ratio', 'rec/s', 'ratio', 'peak RSS, MB'];
+  return table(head, rows);
+}
+
+/** An agent a row. */
+export function idleTable(all: readonly IdleFigures[]): string {
+  const rows = all.map((one) => [
+    one.agent,
+    `${one.flows} x ${one.partitions.toLocaleString('en')} partitions`,
+    `${one.cpuPercent.toFixed(1)} %`,
+    one.rssMb.toFixed(0),
+    one.startSeconds.toFixed(1),
+    one.startCpuSeconds.toFixed(1),
+  ]);
+  const head = ['agent', 'flows', 'CPU of a core', 'RSS, MB', 'all copied, s', 'CPU until then, s'];
   return table(head, rows);
 }
 
