@@ -24,7 +24,7 @@ const help = `npm run bench -- [WORK] [options]
   --runs 3                  rounds; each measures every replicator once
   --partitions 4
   --batch-bytes 16384       batch.size of the producer that loads the source
- --compare                 after each run of Causeway, compare the whole copy with its source
+  --compare                 after each run of Causeway, compare the whole copy with its source
 
 For idle:
   --topics 300              at each site
