@@ -9,7 +9,7 @@ import { originKey } from '../../src/records/origin.ts';
 const fetchBytes = 8_000_000;
 
 /** Records of one partition in order, a fetch at a time: only what has just been read is valid. */
-async function* records(
+export async function* records(
   cluster: KafkaCluster,
   topic: string,
   partition: number,

@@ -14,12 +14,11 @@ import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
 import { encodeBatch } from '../../src/records/build-batch.ts';
 import type { AgentStatusJson } from '../../src/client/answers.ts';
 import type { Codec } from '../../src/records/codecs.ts';
-import type { DecodedRecord } from '../../src/records/decode-records.ts';
 import { startAgent, type AgentProcess } from '../support/agent-process.ts';
 import { testDeps } from '../support/deps.ts';
 import { seeded } from '../support/seeded.ts';
-import { readAll } from '../support/topics.ts';
 import { until } from '../support/until.ts';
+import { compareColumns, readColumns, type Compared, type CopiedLog } from './copied-log.ts';
 
 const topic = 'orders';
 const partitions = 4;
@@ -76,38 +75,10 @@ async function open(sandbox: Sandbox, site: string): Promise<KafkaCluster> {
   return openCluster({ name: site, brokers, clientId: 'kill-test' }, testDeps());
 }
 
-function originOf(record: DecodedRecord): number {
-  return Number(record.headers.at(-1)?.value?.toString().split('@')[1] ?? -1);
-}
-
-interface Compared {
-  readonly lost: number;
-  readonly twice: number;
-  readonly outOfOrder: number;
-}
-
-function compare(born: readonly DecodedRecord[], copied: readonly DecodedRecord[]): Compared {
-  const seen = new Map<number, number>();
-  let outOfOrder = 0;
-  let last = -1;
-  for (const record of copied) {
-    const origin = originOf(record);
-    seen.set(origin, (seen.get(origin) ?? 0) + 1);
-    if (origin < last) outOfOrder += 1;
-    last = Math.max(last, origin);
-  }
-  const byOffset = new Map(copied.map((record) => [originOf(record), record]));
-  const lost = born.filter(({ offset, key, value }) => {
-    const copy = byOffset.get(offset);
-    return copy?.key?.toString() !== key?.toString() || copy?.value?.length !== value?.length;
-  }).length;
-  return { lost, twice: [...seen.values()].filter((count) => count > 1).length, outOfOrder };
-}
-
 /** Random positions, there and back, against the logs themselves. */
 async function checkTranslations(
   http: string,
-  logs: readonly { born: readonly DecodedRecord[]; copied: readonly DecodedRecord[] }[],
+  logs: readonly CopiedLog[],
   random: () => number,
 ): Promise<number> {
   let wrong = 0;
@@ -117,15 +88,15 @@ async function checkTranslations(
     if (log === undefined) continue;
     const isForward = count % 2 === 0;
     const from = isForward ? log.born : log.copied;
-    const record = from[Math.floor(random() * from.length)];
-    if (record === undefined) continue;
+    const at = Math.floor(random() * from.offsets.length);
+    const offset = from.offsets[at] ?? -1;
     const wanted = isForward
-      ? log.copied.find((copy) => originOf(copy) === record.offset)?.offset
-      : originOf(record);
+      ? log.copied.offsets[log.copied.origins.indexOf(offset)]
+      : from.origins[at];
     const name = isForward ? topic : `east.${topic}`;
     const [source, target] = isForward ? ['east', 'west'] : ['west', 'east'];
     const query = new URLSearchParams({ group: 'any', from: source, to: target });
-    query.append('position', `${name}/${partition}@${record.offset}`);
+    query.append('position', `${name}/${partition}@${offset}`);
     const answer = (await (
       await fetch(`http://${http}/v1/translate?${query.toString()}`)
     ).json()) as {
@@ -181,6 +152,13 @@ async function torment(
   return agent;
 }
 
+/** Sum of the ends of all partitions. */
+async function endOf(cluster: KafkaCluster, name: string): Promise<number> {
+  const at = Array.from({ length: partitions }, (_, partition) => ({ topic: name, partition }));
+  const listed = await cluster.listOffsets(at, 'latest');
+  return listed.reduce((sum, { offset }) => sum + Number(offset), 0);
+}
+
 export async function killAgents(
   options: { readonly kills: number; readonly seed: number },
   say: (text: string) => void,
@@ -226,22 +204,26 @@ async function killIn(
   const produced = await load;
   say(`${produced} records produced; waiting for the rest to cross`);
   const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const read = async (): Promise<{ born: DecodedRecord[]; copied: DecodedRecord[] }[]> =>
-    Promise.all(
-      all.map(async (partition) => ({
-        born: await readAll(east, topic, partition),
-        copied: await readAll(west, `east.${topic}`, partition),
-      })),
-    );
+  await until(
+    'as many records at the target',
+    async () => (await endOf(west, `east.${topic}`)) >= produced,
+    180_000,
+  );
   const logs = await until(
     'everything to cross',
     async () => {
-      const found = await read();
-      return found.every(({ born, copied }) => copied.length >= born.length) && found;
+      const found: CopiedLog[] = [];
+      for (const partition of all) {
+        const born = await readColumns(east, topic, partition, false);
+        const copied = await readColumns(west, `east.${topic}`, partition, true);
+        if (copied.offsets.length < born.offsets.length) return undefined;
+        found.push({ born, copied });
+      }
+      return found;
     },
-    90_000,
+    180_000,
   );
-  const compared = logs.map(({ born, copied }) => compare(born, copied));
+  const compared = logs.map(compareColumns);
   const sum = (key: keyof Compared): number => compared.reduce((total, one) => total + one[key], 0);
   // The map is stored and told within a moment of the last acknowledgement.
   await sleep(1_000);
@@ -250,7 +232,7 @@ async function killIn(
   return {
     kills: options.kills,
     produced,
-    copied: logs.reduce((total, { copied }) => total + copied.length, 0),
+    copied: logs.reduce((total, { copied }) => total + copied.offsets.length, 0),
     lost: sum('lost'),
     twice: sum('twice'),
     outOfOrder: sum('outOfOrder'),
