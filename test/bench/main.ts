@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { measureIdle } from './idle.ts';
+import { profile } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { idleTable, publish, throughputTable } from './report.ts';
 import { say, Stage, type Load } from './stage.ts';
@@ -14,6 +15,7 @@ import { measureAll } from './throughput.ts';
 const help = `npm run bench -- [WORK] [options]
 
   throughput   a backlog copied by each replicator in turn (the default)
+  profile      where the CPU of an agent goes while it copies the first of the loads
   codecs       what compressing a stamped batch costs, in pure memory
   idle         CPU of three agents, each with two flows, while nothing happens
 
@@ -103,6 +105,11 @@ async function idle(): Promise<void> {
 
 const works: Readonly<Record<string, () => Promise<void>>> = {
   throughput,
+  profile: async () => {
+    await using stage = await Stage.open();
+    const [load] = loads();
+    if (load !== undefined) publish('profile', await profile(stage, load), values.write);
+  },
   codecs: async () => publish('codecs', await codecs(), values.write),
   idle,
 };

@@ -52,7 +52,7 @@ export function causeway(options: CausewayOptions = {}): Replicator {
         site: 'west',
         topologyFile,
         logDir: stage.dir,
-        env: { NODE_OPTIONS: (options.nodeArgs ?? []).join(' ') },
+        nodeArgs: options.nodeArgs ?? [],
       });
       agent.launch();
       const { pid } = agent;

@@ -35,6 +35,8 @@ export interface AgentOptions {
   readonly logDir: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly extraArgs?: readonly string[];
+  /** For node itself: `--cpu-prof`. */
+  readonly nodeArgs?: readonly string[];
 }
 
 const alive = new Set<ProcessRef>();
@@ -87,11 +89,17 @@ export class AgentProcess implements AsyncDisposable {
   launch(): void {
     if (this.state !== 'gone') throw new Error(`agent of ${this.options.site} is running`);
     mkdirSync(path.dirname(this.logFile), { recursive: true });
-    const { site, topologyFile, agent = 1, extraArgs = [] } = this.options;
+    const { site, topologyFile, agent = 1, extraArgs = [], nodeArgs = [] } = this.options;
     const setpriv = findProgram('setpriv', process.env);
     const tie = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--'];
     const args = ['agent', '--site', site, '--topology', topologyFile, '--agent', String(agent)];
-    const [command = process.execPath, ...rest] = [...tie, process.execPath, cli, ...args];
+    const [command = process.execPath, ...rest] = [
+      ...tie,
+      process.execPath,
+      ...nodeArgs,
+      cli,
+      ...args,
+    ];
     const output = openSync(this.logFile, 'a');
     const child = spawn(command, [...rest, ...extraArgs], {
       env: { ...process.env, ...this.options.env },
