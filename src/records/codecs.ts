@@ -115,8 +115,8 @@ interface Zstd {
 type ZstdPackage = typeof ZstdModule;
 
 /**
- * Within a fortieth of the size that level 3, Kafka's default, gives, at one and a half to two and a
- * half times its speed: docs/benchmarks.md, codecs.
+ * Within a fortieth of the size that level 3, Kafka's default, gives, at one and a half to two and
+ * a half times its speed: docs/benchmarks.md, codecs.
  */
 const zstdLevel = 2;
 /** The parameter's number in zstd's own API, and in Node's. */

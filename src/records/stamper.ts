@@ -106,8 +106,9 @@ export class Stamper {
 
   /**
    * The same, piece by piece, so that no fetch, however well it was compressed, holds up everything
-   * else: a piece ends after about so many bytes of plain records. What comes before a corrupt batch
-   * is given before the error is thrown. Read to its end, or left by `return()`, before the next.
+   * else: a piece ends after about so many bytes of plain records. What comes before a corrupt
+   * batch is given before the error is thrown. Read to its end, or left by `return()`, before the
+   * next.
    */
   *pieces(
     records: Buffer,

@@ -1,6 +1,6 @@
 /**
- * What compressing a stamped batch costs, codec by codec and level by level, in pure memory: why the
- * levels are what they are.
+ * What compressing a stamped batch costs, codec by codec and level by level, in pure memory: why
+ * the levels are what they are.
  */
 import zlib from 'node:zlib';
 import { createRequire } from 'node:module';
