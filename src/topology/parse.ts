@@ -27,28 +27,72 @@ export function parseTopology(text: string, file: string): Topology {
     const found = isSeq(document.contents) ? 'a list' : 'no keys';
     throw topologyInvalid([places.atOffset(0, `found ${found}, wanted a topology file`)]);
   }
-  const parsed = fileSchema.safeParse(document.toJS());
-  if (!parsed.success)
-    throw topologyInvalid(parsed.error.issues.flatMap((issue) => placed(issue, places)));
-  const topology = model(parsed.data, text);
-  const broken = brokenRules(parsed.data, topology);
-  if (broken.length > 0) throw topologyInvalid(broken.map((problem) => places.at(problem)));
+  const content: unknown = document.toJS();
+  const parsed = fileSchema.safeParse(content);
+  const issues = parsed.error?.issues ?? [];
+  const problems = issues.flatMap((issue) => placed(issue, content, places));
+  // Keys that nobody knows do not hide what else is wrong.
+  const known = parsed.success ? parsed : fileSchema.safeParse(without(content, issues));
+  const topology = known.success ? model(known.data, text) : undefined;
+  if (known.success && topology !== undefined) {
+    problems.push(...brokenRules(known.data, topology).map((problem) => places.at(problem)));
+  }
+  if (topology === undefined || problems.length > 0) throw topologyInvalid(problems);
   return topology;
 }
 
 type Issue = NonNullable<ReturnType<typeof fileSchema.safeParse>['error']>['issues'][number];
 
-function placed(issue: Issue, places: Places): PlacedProblem[] {
-  const path = issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
-  const name = path.join('.');
+function pathOf(issue: Issue): (string | number)[] {
+  return issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part));
+}
+
+function placed(issue: Issue, content: unknown, places: Places): PlacedProblem[] {
+  const path = pathOf(issue);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) =>
       places.at({ path: [...path, key], message: `unknown key ${[...path, key].join('.')}` }),
     );
   }
-  const wanted = issue.message.replace(/^Invalid (input|string): ?/, '');
-  const message = name === '' ? wanted : `${name}: ${wanted}`;
-  return [places.at({ path, message })];
+  const wanted = issue.message
+    .replace(/^Invalid input: expected (.*), received .*$/, '$1')
+    .replace(/^(Invalid (input|string|option)|Too (small|big)): ?(expected )?/, '');
+  const found = foundText(valueAt(content, path), path.at(-1));
+  return [places.at({ path, message: `${path.join('.')}: found ${found}, wanted ${wanted}` })];
+}
+
+const secretKeys: ReadonlySet<string | number | undefined> = new Set(['password', 'key', 'cert']);
+const foundTextMax = 80;
+
+/** What stands in the file, short; never a secret. */
+function foundText(value: unknown, name: string | number | undefined): string {
+  if (value === undefined || value === null) return 'nothing';
+  if (secretKeys.has(name)) return 'something else';
+  if (Array.isArray(value)) return value.length === 0 ? 'an empty list' : 'a list';
+  if (typeof value === 'object') return 'a mapping';
+  const text = JSON.stringify(value);
+  return text.length > foundTextMax ? `${text.slice(0, foundTextMax)}...` : text;
+}
+
+function valueAt(content: unknown, path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((value, part) => {
+    // Anything may be looked into by a key; what is not there is undefined.
+    return typeof value === 'object' && value !== null
+      ? (value as Record<string | number, unknown>)[part]
+      : undefined;
+  }, content);
+}
+
+/** The content without its unknown keys. */
+function without(content: unknown, issues: readonly Issue[]): unknown {
+  const copy: unknown = structuredClone(content);
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    const holder = valueAt(copy, pathOf(issue));
+    if (typeof holder !== 'object' || holder === null) continue;
+    for (const key of issue.keys) Reflect.deleteProperty(holder, key);
+  }
+  return copy;
 }
 
 function model(file: TopologyFile, source: string): Topology {

@@ -75,17 +75,33 @@ describe('topology files', () => {
     ].join('\n');
     const problems = problemsOf(text);
     const wanted = [
-      /^mesh\.yaml:3:10: version: .*>=1/,
+      /^mesh\.yaml:3:10: version: found 0, wanted number to be >=1/,
       /^mesh\.yaml:6:\d+: sites\.east\.kafka\.brokers.*/,
       /^mesh\.yaml:8:\d+: unknown key sites\.east\.colour/,
       /^mesh\.yaml:9:\d+: .*West/,
-      /^mesh\.yaml:13:\d+: defaults\.topics\.include\.0: a regular expression/,
+      /^mesh\.yaml:13:\d+: defaults\.topics\.include\.0: found "\(", wanted a regular expression/,
     ];
     for (const pattern of wanted)
       assert.ok(
         problems.some((line) => pattern.test(line)),
         `${String(pattern)} in\n${problems.join('\n')}`,
       );
+  });
+
+  test('an unknown key does not hide a broken rule; no secret is shown', () => {
+    const text = pair
+      .replace('home: east', 'home: nort')
+      .replace('version: 1', 'version: 1\ncolour: red');
+    const problems = problemsOf(text);
+    assert.equal(problems.length, 2);
+    assert.match(problems[0] ?? '', /unknown key colour/);
+    assert.match(problems[1] ?? '', /no site nort/);
+    const broker = '{ brokers: ["localhost:19092"] }';
+    const sasl = 'sasl: { mechanism: plain, username: u, password: [hunter2] }';
+    const [secret = ''] = problemsOf(
+      pair.replace(broker, `{ brokers: ["localhost:19092"], ${sasl} }`),
+    );
+    assert.match(secret, /sasl\.password: found something else, wanted string/);
   });
 
   const rules: readonly [string, string, RegExp][] = [
