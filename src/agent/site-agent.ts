@@ -35,6 +35,7 @@ import type { StoredSegment } from '../offsets/run.ts';
 import { flowOfKey } from '../offsets/stored-form.ts';
 import type { Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
+import { collectAgentMetrics, type AgentFacts } from './agent-metrics.ts';
 import { FlowSet } from './flow-set.ts';
 import { viewRefreshMs } from './flow-runner.ts';
 import { MapStore } from './map-store.ts';
@@ -56,6 +57,7 @@ interface Parts {
   readonly groups: GroupService;
   readonly flows: FlowSet;
   readonly peers: Peers;
+  readonly budget: ByteBudget;
 }
 
 const bytesInFlightMax = 64 * 1024 * 1024;
@@ -74,6 +76,15 @@ export class SiteAgent implements AgentPorts {
 
   /** Runs until the signal fires, then drains: what was copied is stored before it resolves. */
   async run(signal: AbortSignal): Promise<void> {
+    const stopMetrics = collectAgentMetrics(this.#deps.metrics, () => this.#facts());
+    try {
+      await this.#runUntil(signal);
+    } finally {
+      stopMetrics();
+    }
+  }
+
+  async #runUntil(signal: AbortSignal): Promise<void> {
     const backoff = new Backoff({ delayMsMin: 500, delayMsMax: 5_000 }, this.#deps.clock);
     while (!signal.aborted) {
       const scope = new Scope();
@@ -149,6 +160,7 @@ export class SiteAgent implements AgentPorts {
     const maps = new MapStore(state(stateTopics.offsetMaps), deps);
     const keeper = new TopologyKeeper(topology, { site, log: state(stateTopics.topology) }, deps);
     const events = state(stateTopics.events);
+    const budget = new ByteBudget(bytesInFlightMax);
     const flows = new FlowSet(
       {
         site,
@@ -156,7 +168,7 @@ export class SiteAgent implements AgentPorts {
         target: view,
         targetCluster: cluster,
         maps,
-        budget: new ByteBudget(bytesInFlightMax),
+        budget,
         pool: new BufferPool(),
         secrets,
         onEvent: (event) => this.#note(event, events),
@@ -185,7 +197,7 @@ export class SiteAgent implements AgentPorts {
       },
       deps,
     );
-    return { cluster, view, keeper, maps, groups, flows, peers };
+    return { cluster, view, keeper, maps, groups, flows, peers, budget };
   }
 
   #start({ view, keeper, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
@@ -226,6 +238,19 @@ export class SiteAgent implements AgentPorts {
       kafkaReachable: runner?.sourceCluster !== undefined,
       kafkaRefusedSinceMs: runner?.sourceRefusedSinceMs,
       ...(parts?.peers.liveness(site) ?? { agentsConnected: 0, agentSilentSinceMs: undefined }),
+    };
+  }
+
+  #facts(): AgentFacts | undefined {
+    const parts = this.#parts;
+    if (parts === undefined) return undefined;
+    const { version, conflict } = parts.keeper.view();
+    return {
+      flows: parts.flows.statuses(),
+      peers: parts.peers.views(),
+      topologyVersion: version,
+      hasConflict: conflict !== undefined,
+      bytesInFlight: parts.budget.used,
     };
   }
 

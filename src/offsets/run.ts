@@ -18,7 +18,7 @@ export interface MapId {
   readonly generation: number;
 }
 
-/** Why a translation says what it says: see docs/translation.md. */
+/** Why a translation says what it says: see docs/failover.md. */
 export type MapReason =
   | 'in_run'
   | 'in_gap'

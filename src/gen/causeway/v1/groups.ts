@@ -171,7 +171,7 @@ export function certaintyToNumber(object: Certainty): number {
   }
 }
 
-/** Why a translation says what it says; docs/translation.md explains each. */
+/** Why a translation says what it says; docs/failover.md explains each. */
 export const TranslationReason = {
   UNSPECIFIED: "TRANSLATION_REASON_UNSPECIFIED",
   IN_RUN: "TRANSLATION_REASON_IN_RUN",

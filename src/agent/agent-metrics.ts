@@ -1,0 +1,110 @@
+/** What an agent tells of its flows and peers when it is scraped; counted nowhere, read then. */
+import type { MetricFamily, MetricRegistry, MetricSample } from '../base/metrics.ts';
+import type { PeerView } from '../client/agent-shapes.ts';
+import type { FlowStatus } from '../flow/status.ts';
+
+export interface AgentFacts {
+  readonly flows: readonly FlowStatus[];
+  readonly peers: readonly PeerView[];
+  readonly topologyVersion: number;
+  readonly hasConflict: boolean;
+  readonly bytesInFlight: number;
+}
+
+type Reading = (facts: AgentFacts) => MetricSample[];
+
+const perFlow =
+  (value: (flow: FlowStatus) => number | undefined): Reading =>
+  ({ flows }) =>
+    flows.flatMap((flow) => {
+      const found = value(flow);
+      return found === undefined ? [] : [{ labels: { flow: flow.flow }, value: found }];
+    });
+
+const one = (value: number): MetricSample[] => [{ labels: {}, value }];
+
+function partitionStates({ flows }: AgentFacts): MetricSample[] {
+  return flows.flatMap(({ flow, partitions }) => {
+    const counts = new Map<string, number>();
+    for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1);
+    return [...counts].map(([state, value]) => ({ labels: { flow, state }, value }));
+  });
+}
+
+const gauges: readonly (readonly [name: string, unit: string, help: string, read: Reading])[] = [
+  [
+    'causeway_flow_lag_records',
+    '',
+    'Offsets at the source that are not copied yet, over the partitions this agent carries.',
+    perFlow(({ lagRecords }) => Number(lagRecords)),
+  ],
+  [
+    'causeway_flow_lag_seconds',
+    's',
+    'Age of the oldest record not copied yet; 0 when there is none; absent when not known.',
+    perFlow(({ lagSeconds }) => lagSeconds),
+  ],
+  [
+    'causeway_flow_state',
+    '',
+    '1 for the state that the flow is in: starting, current, lagging, blocked, unreachable, failed.',
+    ({ flows }) => flows.map(({ flow, state }) => ({ labels: { flow, state }, value: 1 })),
+  ],
+  [
+    'causeway_flow_partitions',
+    '',
+    'Partitions that this agent carries, by their state.',
+    partitionStates,
+  ],
+  [
+    'causeway_flow_slots_held',
+    '',
+    'Slots of the flow that this agent holds, of 64.',
+    perFlow(({ slotsHeld }) => slotsHeld),
+  ],
+  [
+    'causeway_peer_connected',
+    '',
+    '1 while the agent named is connected, else 0.',
+    ({ peers }) =>
+      peers.map(({ agent, state }) => ({
+        labels: { peer: agent },
+        value: state === 'connected' ? 1 : 0,
+      })),
+  ],
+  [
+    'causeway_topology_version',
+    '',
+    'Version of the topology in force.',
+    ({ topologyVersion }) => one(topologyVersion),
+  ],
+  [
+    'causeway_topology_conflict',
+    '',
+    '1 while a topology of the same version and other content is about.',
+    ({ hasConflict }) => one(hasConflict ? 1 : 0),
+  ],
+  [
+    'causeway_bytes_in_flight',
+    'By',
+    'Bytes of batches fetched and not yet acknowledged by the target.',
+    ({ bytesInFlight }) => one(bytesInFlight),
+  ],
+];
+
+/** @param facts undefined while the agent starts. Returns what takes the gauges away again. */
+export function collectAgentMetrics(
+  metrics: MetricRegistry,
+  facts: () => AgentFacts | undefined,
+): () => void {
+  const stops = gauges.map(([name, unit, help, read]) => {
+    const family: MetricFamily = { name, unit, help, type: 'gauge' };
+    return metrics.collect(family, () => {
+      const found = facts();
+      return found === undefined ? [] : read(found);
+    });
+  });
+  return () => {
+    for (const stop of stops) stop();
+  };
+}
