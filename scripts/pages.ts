@@ -16,9 +16,10 @@ function errorPage(): string {
   );
   return `# Errors
 
-Every error has a code, a message that says where, what was found and what was wanted, and one sentence
-of advice. The command line prints message and advice; HTTP answers \`{"error": {code, message, advice,
-details}}\`; gRPC carries the code in its status. This page is made by \`npm run gen\`.
+Every error has a code, a message that says where, what was found and what was wanted, and one
+sentence of advice. The command line prints message and advice; HTTP answers
+\`{"error": {code, message, advice, details}}\`; gRPC carries the code in its status. This page is
+made by \`npm run gen\`.
 
 - \`operator\`: somebody must do something; shown whole, never retried
 - \`transient\`: retried where it happened, within bounds

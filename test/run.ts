@@ -16,11 +16,14 @@ import { run } from 'node:test';
 import { tap } from 'node:test/reporters';
 import { Scope } from '../src/base/scope.ts';
 import { openSandbox } from '../src/sandbox/open-sandbox.ts';
+import { kafkaVersions } from './support/clusters.ts';
 import { testDeps } from './support/deps.ts';
 import { mergeRuns, type Outcome } from './support/merge-runs.ts';
+import { getTestClients } from './support/tools.ts';
 
 const root = path.dirname(import.meta.dirname);
-const fileMsMax = 300_000;
+/** More for the long versions of some tests. */
+const fileMsMax = Number(process.env['CAUSEWAY_TEST_FILE_MS'] ?? 300_000);
 const allMsMax = 30 * 60_000;
 
 interface Pass {
@@ -59,7 +62,7 @@ function build(): void {
   if (status !== 0) throw new Error('the build failed');
 }
 
-/** Two clusters for everybody; the older Kafka is east. */
+/** Two clusters for everybody. */
 async function startKafka(signal: AbortSignal): Promise<AsyncDisposable> {
   const dir = await mkdtemp(path.join(os.tmpdir(), 'causeway-test-'));
   const extraConfig = { 'log.cleaner.backoff.ms': '1000' };
@@ -68,8 +71,8 @@ async function startKafka(signal: AbortSignal): Promise<AsyncDisposable> {
       {
         dir,
         sites: [
-          { name: 'east', kafkaVersion: '3.9.2', extraConfig },
-          { name: 'west', kafkaVersion: '4.3.0', extraConfig },
+          { name: 'east', kafkaVersion: kafkaVersions.east, extraConfig },
+          { name: 'west', kafkaVersion: kafkaVersions.west, extraConfig },
         ],
         isTied: true,
         onProgress: say,
@@ -100,6 +103,7 @@ async function* runAll(files: readonly string[], signal: AbortSignal) {
     const chosen = files.filter((file) => passOf(file) === pass);
     if (chosen.length === 0 || signal.aborted) continue;
     if (pass.needsBuild) build();
+    if (pass.needsKafka) await getTestClients();
     if (pass.needsKafka && !isKafkaUp) {
       kafka.own(await startKafka(signal));
       isKafkaUp = true;

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import { agentStatusJson, lagJson, translateJson } from '../client/json.ts';
+import { parsePosition } from '../client/position-text.ts';
 import type { AgentPorts } from './ports.ts';
 import { groupAndSites } from './services.ts';
 import { httpStatus, toMeshError } from './status-code.ts';
@@ -42,20 +43,10 @@ const routes: Readonly<Record<string, Handler>> = {
   '/v1/translate': async (query, ports) => {
     const group = query.get('group') ?? '';
     const request = groupAndSites(group, query.get('from') ?? '', query.get('to') ?? '');
-    const positions = query.getAll('position').map(parsePosition);
+    const positions = query.getAll('position').map((text) => parsePosition(text, 'position'));
     return json(translateJson(await ports.translate({ ...request, positions })));
   },
 };
-
-/** `topic/partition@offset` @throws MeshError usage */
-export function parsePosition(text: string): { topic: string; partition: number; offset: bigint } {
-  const [, topic, partition, offset] = /^([A-Za-z0-9._-]+)\/(\d{1,9})@(\d{1,18})$/.exec(text) ?? [];
-  if (topic !== undefined && partition !== undefined && offset !== undefined) {
-    return { topic, partition: Number(partition), offset: BigInt(offset) };
-  }
-  const found = JSON.stringify(text);
-  throw new MeshError('usage', `position: found ${found}, wanted topic/partition@offset`);
-}
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;

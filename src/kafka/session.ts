@@ -177,10 +177,15 @@ export class KafkaCluster implements Cluster {
   }
 
   async #fenceLink(brokerId: number): Promise<BrokerLink> {
-    const known = await this.#fenceLinks.get(brokerId)?.catch(() => undefined);
-    if (known?.isOpen === true) return known;
-    const opening = this.openLink(brokerId, 'fence');
-    this.#fenceLinks.set(brokerId, opening);
+    const known = this.#fenceLinks.get(brokerId);
+    const link = await known?.catch(() => undefined);
+    if (link?.isOpen === true) return link;
+    // Of those that fence at the same time, the first opens it.
+    if (this.#fenceLinks.get(brokerId) === known) {
+      this.#fenceLinks.set(brokerId, this.openLink(brokerId, 'fence'));
+    }
+    const opening = this.#fenceLinks.get(brokerId);
+    if (opening === undefined) throw new MeshError('aborted', `${this.name}: closed`);
     return opening;
   }
 }

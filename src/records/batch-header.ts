@@ -34,9 +34,13 @@ export const attributeBits = {
 
 /** Offsets are numbers on the hot path: none is ever near 2^53, and that is checked. */
 export function readOffset(bytes: Buffer, at: number): number {
+  assert(isOffset(bytes, at), 'offset below 2^53');
+  return bytes.readInt32BE(at) * 2 ** 32 + bytes.readUInt32BE(at + 4);
+}
+
+export function isOffset(bytes: Buffer, at: number): boolean {
   const high = bytes.readInt32BE(at);
-  assert(high >= 0 && high < 2 ** 21, 'offset below 2^53');
-  return high * 2 ** 32 + bytes.readUInt32BE(at + 4);
+  return high >= 0 && high < 2 ** 21;
 }
 
 /** A timestamp in ms; may be -1, and anything that a producer chose to write. */

@@ -1,6 +1,6 @@
 /** One record batch of a fetch, its header read and its checksum proved. */
 import { crc32c } from '@node-rs/crc32';
-import { attributeBits, batchAt, readOffset } from './batch-header.ts';
+import { attributeBits, batchAt, isOffset, readOffset } from './batch-header.ts';
 import { codecOf, decompress, type Codec } from './codecs.ts';
 import { corrupt } from './corrupt.ts';
 import { convertOldMessages } from './convert-v1.ts';
@@ -27,6 +27,9 @@ export interface SourceBatch {
  */
 export function readBatch(bytes: Buffer, where: string): SourceBatch {
   const magic = bytes[batchAt.magic] ?? -1;
+  if (!isOffset(bytes, batchAt.baseOffset)) {
+    throw corrupt(where, `a batch with the offset ${bytes.readBigInt64BE(batchAt.baseOffset)}`);
+  }
   if (magic === 0 || magic === 1) return readBatch(convertOldMessages(bytes, where), where);
   const baseOffset = readOffset(bytes, batchAt.baseOffset);
   const place = `${where}@${baseOffset}`;

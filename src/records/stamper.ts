@@ -139,6 +139,7 @@ export class Stamper {
     let nextPosition = walk.givenUpTo;
     let skipped = { control: 0, aborted: 0, looped: 0 };
     let bytes = 0;
+    let lastOffset = -1;
     const piece = (): StampResult => {
       const batches = this.#made;
       this.#made = [];
@@ -153,6 +154,8 @@ export class Stamper {
     for (const { from, to } of completeBatches(records)) {
       walk.batchAt = from;
       const batch = readBatch(records.subarray(from, to), this.#where);
+      this.#checkPlace(batch, from === 0 ? undefined : lastOffset);
+      lastOffset = batch.lastOffset;
       const isAborted = filter.drops(batch);
       if (batch.lastOffset < nextPosition) continue;
       if (batch.isControl) skipped.control += batch.recordCount;
@@ -164,6 +167,13 @@ export class Stamper {
     }
     this.#flush();
     yield piece();
+  }
+
+  /** Offsets are not under the checksum: a damaged one shows where it breaks their order. */
+  #checkPlace({ baseOffset, lastOffset }: SourceBatch, before: number | undefined): void {
+    if (before === undefined || baseOffset > before) return;
+    const text = `holds offsets up to ${lastOffset}, behind a batch up to ${before}`;
+    throw corrupt(`${this.#where}@${baseOffset}`, text);
   }
 
   /** Returns the plain bytes of its records. */

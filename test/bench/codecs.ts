@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import type * as ZstdModule from '@toondepauw/node-zstd';
 import { nextTurn } from '../../src/base/clock.ts';
 import { compress, decompress, type Codec } from '../../src/records/codecs.ts';
-import { seeded } from '../support/seeded.ts';
+import { Seeded } from '../support/seeded.ts';
 import { table } from './report.ts';
 
 const recordBytes = 1024;
@@ -17,7 +17,8 @@ const measureMs = 500;
 type Text = (bytes: number) => Buffer;
 
 function texts(): Readonly<Record<string, Text>> {
-  const random = seeded(1);
+  const seeded = new Seeded(1);
+  const random = (): number => seeded.next();
   const letters: Text = (bytes) =>
     Buffer.from(Array.from({ length: bytes }, () => 65 + Math.floor(random() * 26)));
   const words = Array.from({ length: 2_000 }, () =>

@@ -16,7 +16,7 @@ import type { AgentStatusJson } from '../../src/client/answers.ts';
 import type { Codec } from '../../src/records/codecs.ts';
 import { startAgent, type AgentProcess } from '../support/agent-process.ts';
 import { testDeps } from '../support/deps.ts';
-import { seeded } from '../support/seeded.ts';
+import { Seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
 import { compareColumns, readColumns, type Compared, type CopiedLog } from './copied-log.ts';
 
@@ -175,7 +175,8 @@ async function killIn(
   options: { readonly kills: number; readonly seed: number },
   say: (text: string) => void,
 ): Promise<KillReport> {
-  const random = seeded(options.seed);
+  const seeded = new Seeded(options.seed);
+  const random = (): number => seeded.next();
   const sites = [
     { name: 'east', kafkaVersion: '3.9.2' },
     { name: 'west', kafkaVersion: '4.3.0' },

@@ -15,7 +15,7 @@ import { freePorts } from '../../src/sandbox/free-ports.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { brokersOf, uniqueName } from '../support/clusters.ts';
 import { readTopic } from '../support/read-topic.ts';
-import { seeded } from '../support/seeded.ts';
+import { Seeded } from '../support/seeded.ts';
 import { appendRecords, makeTopic, openTestCluster } from '../support/topics.ts';
 import { until } from '../support/until.ts';
 
@@ -87,7 +87,7 @@ async function pairsOf(topic: string): Promise<Pair[][]> {
 }
 
 test('200 groups, deep lag included: the very record, there and back', async () => {
-  const random = seeded(5);
+  const random = new Seeded(5);
   const topic = uniqueName('deep');
   await using east = await openTestCluster('east');
   await using west = await openTestCluster('west');
@@ -133,7 +133,7 @@ test('200 groups, deep lag included: the very record, there and back', async () 
     const cluster = from === 'east' ? east : west;
     const groups = Array.from({ length: groupsPerSite }, () => ({
       group: uniqueName(`deep-${from}`),
-      offsets: ends[from].map((end) => BigInt(Math.floor(random() * (end + 1)))),
+      offsets: ends[from].map((end) => BigInt(random.int(0, end))),
     }));
     for (const { group, offsets } of groups) {
       const commits = offsets.map((offset, partition) => ({

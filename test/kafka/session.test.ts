@@ -81,6 +81,28 @@ for (const site of ['east', 'west'] as const) {
       );
     });
 
+    test('many fences at once share a connection, and all are closed with the cluster', async () => {
+      const sockets = (): number =>
+        process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
+      const before = sockets();
+      {
+        await using cluster = await openTestCluster(site);
+        const topic = uniqueName('fences');
+        await makeTopic(cluster, topic, 12);
+        const fences = Array.from({ length: 12 }, (_, partition) =>
+          cluster.fence({
+            topic,
+            partition,
+            transactionalId: `${topic}-${partition}`,
+            onProducerId: () => Promise.resolve(),
+          }),
+        );
+        await Promise.all(fences);
+        assert.ok(sockets() - before <= 4, `${sockets() - before} connections`);
+      }
+      await until('all connections to be closed', () => sockets() <= before);
+    });
+
     test('a fence stops the older holder, and its marker is where it says', async () => {
       await using cluster = await openTestCluster(site);
       const topic = uniqueName('fence');

@@ -165,7 +165,7 @@ function generationOf({ generation }: CopiedPartition): number {
   return generation ?? 1;
 }
 
-function sameBytes(one: Buffer | null, other: Buffer | null): boolean {
+export function sameBytes(one: Buffer | null, other: Buffer | null): boolean {
   return one === null || other === null ? one === other : one.equals(other);
 }
 

@@ -1,7 +1,10 @@
 /** The two running clusters that all tests with real Kafka share; `test/run.ts` starts them. */
 export type TestSite = 'east' | 'west';
 
-/** Bootstrap brokers (`host:port`) of a shared cluster. East is the older Kafka, west the newer. */
+/** East is the older Kafka, west the newer. */
+export const kafkaVersions: Readonly<Record<TestSite, string>> = { east: '3.9.2', west: '4.3.0' };
+
+/** Bootstrap brokers (`host:port`) of a shared cluster. */
 export function brokersOf(site: TestSite): string[] {
   const name = `CAUSEWAY_TEST_${site.toUpperCase()}`;
   const found = process.env[name];

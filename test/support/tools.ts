@@ -1,18 +1,24 @@
 /**
  * Clients that are not ours, to prove what we write by: kcat (librdkafka), confluent-kafka (Python)
- * and the Java clients of the sandbox. Installed when a test asks for them, once.
+ * and the Java clients of the sandbox, with the programs of test/clients. `test/run.ts` gets all of
+ * them before the tests that need Kafka; got once, they stay in the cache.
  */
-import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
+import { cachedFolder } from '../../src/sandbox/cached-folder.ts';
 import { findJava, type ToolContext } from '../../src/sandbox/java-tools.ts';
 import { cacheFolder, kafkaClasspath } from '../../src/sandbox/kafka-jars.ts';
-import { findProgram, runProgram } from '../../src/sandbox/run-program.ts';
+import { findProgram, isExecutable, runProgram } from '../../src/sandbox/run-program.ts';
+import { kafkaVersions } from './clusters.ts';
 
 const { env } = process;
 const context: ToolContext = { env, onProgress: (text) => process.stderr.write(`${text}\n`) };
 const runMsMax = 60_000;
+const installMsMax = 300_000;
 const confluentKafkaVersion = '2.6.1';
+const javaSources = path.join(path.dirname(import.meta.dirname), 'clients', 'java');
 
 export interface Printed {
   readonly code: number;
@@ -34,6 +40,13 @@ export async function runClient(
   return { code, lines };
 }
 
+/** Gets whatever tests may ask for; quick when all of it is there. */
+export async function getTestClients(): Promise<void> {
+  await kcat();
+  await pythonWithConfluentKafka();
+  for (const version of new Set(Object.values(kafkaVersions))) await javaClients(version);
+}
+
 /** The path of kcat; as root on Debian it is installed. */
 export async function kcat(): Promise<string> {
   return (await findOrInstall('kcat', 'kcat')) ?? missing('kcat', 'apt-get install kcat');
@@ -44,22 +57,61 @@ export async function pythonWithConfluentKafka(): Promise<string> {
   const folder = path.join(cacheFolder(env), `python-confluent-kafka-${confluentKafkaVersion}`);
   const python = path.join(folder, 'bin', 'python');
   if (await imports(python)) return python;
-  const system = await findOrInstall('python3', 'python3-venv');
-  if (system === undefined) return missing('python3', 'apt-get install python3 python3-venv');
-  await mkdir(path.dirname(folder), { recursive: true });
-  const made = await runClient(system, ['-m', 'venv', '--clear', folder]);
-  if (made.code !== 0) return missing('python3-venv', made.lines.join('; '));
-  const wanted = `confluent-kafka==${confluentKafkaVersion}`;
-  const args = ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:', wanted];
-  const installed = await runClient(python, args, 300_000);
-  return (await imports(python)) ? python : missing(wanted, installed.lines.join('; '));
+  await rm(folder, { recursive: true, force: true });
+  await cachedFolder(folder, makePython);
+  return python;
 }
 
 /**
  * What runs a class of Apache Kafka's jars: `[command, ...arguments]`, to be followed by the class.
  */
 export async function javaWithKafka(version: string): Promise<[string, ...string[]]> {
-  return [await findJava(context), '-Xmx256m', '-cp', await kafkaClasspath(version, context)];
+  return javaWith(await kafkaClasspath(version, context));
+}
+
+/** What runs a class of test/clients/java over the Java clients of that version. */
+export async function javaClients(version: string): Promise<[string, ...string[]]> {
+  const jars = await kafkaClasspath(version, context);
+  const sources = readdirSync(javaSources).map((name) => path.join(javaSources, name));
+  const digest = createHash('sha256');
+  for (const source of sources.sort()) digest.update(readFileSync(source));
+  const name = `java-clients-${version}-${digest.digest('hex').slice(0, 8)}`;
+  const classes = await cachedFolder(path.join(cacheFolder(env), name), async (folder) => {
+    const args = ['--release', '17', '-Xlint:all,-processing', '-d', folder, '-cp', jars];
+    const { code, lines } = await runClient(await javac(), [...args, ...sources], installMsMax);
+    if (code !== 0) throw new Error(`javac ended with ${code}: ${lines.join('\n')}`);
+  });
+  return javaWith(`${classes}${path.delimiter}${jars}`);
+}
+
+async function javaWith(classpath: string): Promise<[string, ...string[]]> {
+  return [await findJava(context), '-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', classpath];
+}
+
+async function javac(): Promise<string> {
+  const besides = path.join(path.dirname(await findJava(context)), 'javac');
+  if (isExecutable(besides)) return besides;
+  const found = await findOrInstall('javac', 'default-jdk-headless');
+  return found ?? missing('javac of Java 17 or newer', 'apt-get install default-jdk-headless');
+}
+
+async function makePython(folder: string): Promise<void> {
+  const system = await findOrInstall('python3', 'python3');
+  if (system === undefined) return missing('python3', 'apt-get install python3 python3-venv');
+  const make = (): Promise<Printed> => runClient(system, ['-m', 'venv', folder], installMsMax);
+  let made = await make();
+  if (made.code !== 0) {
+    // Debian has the module in a package of its own.
+    await aptInstall('python3-venv');
+    made = await make();
+  }
+  if (made.code !== 0) missing('python3 with venv', made.lines.join('; '));
+  context.onProgress(`installing confluent-kafka ${confluentKafkaVersion} for Python`);
+  const wanted = `confluent-kafka==${confluentKafkaVersion}`;
+  const args = ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:', wanted];
+  const python = path.join(folder, 'bin', 'python');
+  const installed = await runClient(python, args, installMsMax);
+  if (!(await imports(python))) missing(wanted, installed.lines.join('; '));
 }
 
 async function imports(python: string): Promise<boolean> {
@@ -69,15 +121,21 @@ async function imports(python: string): Promise<boolean> {
 
 async function findOrInstall(program: string, debianPackage: string): Promise<string | undefined> {
   const found = findProgram(program, env);
-  const apt = findProgram('apt-get', env);
-  if (found !== undefined || apt === undefined || process.getuid?.() !== 0) return found;
-  context.onProgress(`installing ${debianPackage}`);
-  await runClient(apt, ['-qq', 'update'], 120_000);
-  const args = ['-qq', '-y', '--no-install-recommends', 'install', debianPackage];
-  await runClient(apt, args, 300_000);
+  if (found !== undefined) return found;
+  await aptInstall(debianPackage);
   return findProgram(program, env);
 }
 
+/** As root, where there is apt-get; elsewhere nothing. */
+async function aptInstall(debianPackage: string): Promise<void> {
+  const apt = findProgram('apt-get', env);
+  if (apt === undefined || process.getuid?.() !== 0) return;
+  context.onProgress(`installing ${debianPackage}`);
+  await runClient(apt, ['-qq', 'update'], installMsMax);
+  const args = ['-qq', '-y', '--no-install-recommends', 'install', debianPackage];
+  await runClient(apt, args, installMsMax);
+}
+
 function missing(what: string, how: string): never {
-  throw new Error(`this test needs ${what}: ${how}`);
+  throw new Error(`the tests with Kafka need ${what}: ${how}`);
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { MeshError } from '../../base/errors.ts';
 import { isSiteName, type SiteName } from '../../base/ids.ts';
 import { translateJson } from '../../client/json.ts';
+import { parsePosition } from '../../client/position-text.ts';
 import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
 import type { CliIo } from '../io.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
@@ -24,15 +25,6 @@ export function siteOption(name: string, text: string): SiteName {
   );
 }
 
-function parsePosition(text: string): { topic: string; partition: number; offset: bigint } {
-  const [, topic, partition, offset] = /^([A-Za-z0-9._-]+)\/(\d{1,9})@(\d{1,18})$/.exec(text) ?? [];
-  if (topic === undefined || partition === undefined || offset === undefined) {
-    const found = JSON.stringify(text);
-    throw new MeshError('usage', `--position: found ${found}, wanted topic/partition@offset`);
-  }
-  return { topic, partition: Number(partition), offset: BigInt(offset) };
-}
-
 export function translateCommand(io: CliIo): Command {
   const command = new Command('translate')
     .description('translate the positions of a group to another site; changes nothing')
@@ -43,7 +35,7 @@ export function translateCommand(io: CliIo): Command {
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
     const from = siteOption('from', options.from);
     const to = siteOption('to', options.to);
-    const positions = (options.position ?? []).map(parsePosition);
+    const positions = (options.position ?? []).map((text) => parsePosition(text, '--position'));
     const addresses = await agentAddresses(io, options, to);
     const answer = await askFirst(io, addresses, options, (client) =>
       client.translate({ group: options.group, from, to, positions }),
