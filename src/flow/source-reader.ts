@@ -167,7 +167,8 @@ export class SourceReader {
     });
     try {
       let bytes = 0;
-      for (const fetched of response.partitions) {
+      // What a long poll brings after the flow was paused is fetched again when it goes on.
+      for (const fetched of this.#isPaused ? [] : response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         await found?.copy.onFetched(fetched, found.offset);
         bytes += fetched.records.length;

@@ -3,17 +3,16 @@
  * answer for each partition is the very record that the logs themselves say is next.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import kafkajs from 'kafkajs';
-import { systemClock } from '../../src/base/clock.ts';
 import type { TranslateJson } from '../../src/client/answers.ts';
 import { parseOrigin } from '../../src/records/origin.ts';
-import { freePorts } from '../../src/sandbox/free-ports.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { brokersOf, uniqueName } from '../support/clusters.ts';
+import { writeMesh } from '../support/mesh.ts';
 import { readTopic } from '../support/read-topic.ts';
 import { Seeded } from '../support/seeded.ts';
 import { appendRecords, makeTopic, openTestCluster } from '../support/topics.ts';
@@ -26,25 +25,6 @@ const transactions = 60;
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'causeway-groups-'));
 after(() => rmSync(dir, { recursive: true }));
-
-async function writeMesh(topic: string): Promise<string> {
-  const [grpcEast, httpEast, grpcWest, httpWest] = await freePorts(4, systemClock);
-  const site = (name: 'east' | 'west', grpc: number, http: number): string =>
-    `  ${name}: {kafka: {brokers: ${JSON.stringify(brokersOf(name))}}, ` +
-    `agents: [{grpc: "localhost:${grpc}", http: "localhost:${http}"}]}`;
-  const lines = [
-    'apiVersion: causeway/v1',
-    `mesh: ${uniqueName('deep').slice(0, 30)}`,
-    'version: 1',
-    'sites:',
-    site('east', grpcEast ?? 0, httpEast ?? 0),
-    site('west', grpcWest ?? 0, httpWest ?? 0),
-    `defaults: {topics: {include: [${topic}]}}`,
-  ];
-  const file = path.join(dir, 'mesh.yaml');
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return file;
-}
 
 /** Transactions, every third aborted: holes in the source that the copy does not have. */
 async function writeTransactions(topic: string): Promise<void> {
@@ -92,7 +72,7 @@ test('200 groups, deep lag included: the very record, there and back', async () 
   await using east = await openTestCluster('east');
   await using west = await openTestCluster('west');
   await makeTopic(east, topic, partitions);
-  const mesh = await writeMesh(topic);
+  const { file: mesh } = await writeMesh(dir, [`defaults: {topics: {include: [${topic}]}}`]);
   await using eastAgent = await startAgent({ site: 'east', topologyFile: mesh, logDir: dir });
   await using westAgent = await startAgent({ site: 'west', topologyFile: mesh, logDir: dir });
   const written = Array.from({ length: recordsPerPartition / 1_000 }, (_, round) => round);

@@ -1,0 +1,53 @@
+/** Topology files of the two shared clusters, and the built command line to ask their agents by. */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { systemClock } from '../../src/base/clock.ts';
+import { freePorts } from '../../src/sandbox/free-ports.ts';
+import { brokersOf, uniqueName, type TestSite } from './clusters.ts';
+import { runClient } from './tools.ts';
+
+const cli = path.join(path.dirname(path.dirname(import.meta.dirname)), 'bin', 'causeway');
+
+export interface MeshFileOptions {
+  readonly mesh: string;
+  readonly version: number;
+  /** gRPC and HTTP port of east's agent, then of west's. */
+  readonly ports: readonly number[];
+  /** More lines, such as `defaults: {...}`. */
+  readonly more: readonly string[];
+}
+
+export function meshText({ mesh, version, ports, more }: MeshFileOptions): string {
+  const site = (name: TestSite, grpc = 0, http = 0): string =>
+    `  ${name}: {kafka: {brokers: ${JSON.stringify(brokersOf(name))}}, ` +
+    `agents: [{grpc: "localhost:${grpc}", http: "localhost:${http}"}]}`;
+  const lines = ['apiVersion: causeway/v1', `mesh: ${mesh}`, `version: ${version}`, 'sites:'];
+  return [
+    ...lines,
+    site('east', ...ports.slice(0, 2)),
+    site('west', ...ports.slice(2)),
+    ...more,
+    '',
+  ].join('\n');
+}
+
+/** A mesh with a name and ports of its own, version 1, written to a file of that folder. */
+export async function writeMesh(
+  dir: string,
+  more: readonly string[],
+): Promise<MeshFileOptions & { readonly file: string }> {
+  const mesh = uniqueName('mesh').slice(0, 32).replace(/-$/, '');
+  const ports = await freePorts(4, systemClock);
+  const options = { mesh, version: 1, ports, more };
+  const file = path.join(dir, `${mesh}.yaml`);
+  writeFileSync(file, meshText(options));
+  return { ...options, file };
+}
+
+/** Runs the built command line to its end. Output of both streams, in the order it came. */
+export async function causeway(
+  ...args: string[]
+): Promise<{ readonly code: number; readonly text: string }> {
+  const { code, lines } = await runClient(process.execPath, [cli, ...args], 120_000);
+  return { code, text: lines.join('\n') };
+}
