@@ -5,8 +5,8 @@
 import { systemClock } from '../src/base/clock.ts';
 import { silentLog } from '../src/base/log.ts';
 import { MetricRegistry } from '../src/base/metrics.ts';
-import { openCluster, type KafkaCluster } from '../src/kafka/session.ts';
-import { decodeBatches } from '../src/records/decode-records.ts';
+import { openCluster } from '../src/kafka/session.ts';
+import { readLog } from '../test/support/read-log.ts';
 
 /** Values of a partition in the order of the log. */
 export type PartitionValues = ReadonlyMap<number, readonly string[]>;
@@ -20,38 +20,13 @@ export async function readTopic(
   await using cluster = await openCluster({ name: site, brokers, clientId: 'demo-check' }, deps);
   const partitions = (await cluster.metadata()).topics.get(topic)?.partitions ?? [];
   const values = new Map<number, readonly string[]>();
-  for (const { partition, leader } of partitions) {
-    values.set(partition, await readPartition(cluster, topic, partition, leader));
-  }
-  return values;
-}
-
-async function readPartition(
-  cluster: KafkaCluster,
-  topic: string,
-  partition: number,
-  leader: number,
-): Promise<string[]> {
-  const at = [{ topic, partition }];
-  const [end] = await cluster.listOffsets(at, 'latest');
-  const values: string[] = [];
-  await using link = await cluster.openLink(leader, 'check');
-  for (let offset = 0; offset < Number(end?.offset ?? 0n);) {
-    const before = offset;
-    const response = await link.fetch({
-      partitions: [{ topic, partition, offset: BigInt(offset), bytesMax: 8_000_000 }],
-      maxWaitMs: 500,
-      minBytes: 1,
-      maxBytes: 8_000_000,
-      isolation: 'read_committed',
-    });
-    for (const batch of decodeBatches(response.partitions[0]?.records ?? Buffer.alloc(0), topic)) {
-      for (const record of batch.isControl ? [] : batch.records) {
-        if (record.offset >= before) values.push(record.value?.toString() ?? '');
-      }
-      offset = Math.max(offset, batch.lastOffset + 1);
+  for (const { partition } of partitions) {
+    const found: string[] = [];
+    for await (const batch of readLog(cluster, topic, partition)) {
+      if (!batch.isControl)
+        found.push(...batch.records.map(({ value }) => value?.toString() ?? ''));
     }
-    response.release();
+    values.set(partition, found);
   }
   return values;
 }

@@ -3,43 +3,19 @@
  * nothing lost, nothing twice, order kept, nothing changed but the stamp at the end.
  */
 import type { KafkaCluster } from '../../src/kafka/session.ts';
-import { decodeBatches, type DecodedRecord } from '../../src/records/decode-records.ts';
+import type { DecodedRecord } from '../../src/records/decode-records.ts';
 import { originKey } from '../../src/records/origin.ts';
+import { readLog } from '../support/read-log.ts';
 
-const fetchBytes = 8_000_000;
-
-/** Records of one partition in order, a fetch at a time: only what has just been read is valid. */
+/** Records of one partition in order; a record is valid until the next one. */
 export async function* records(
   cluster: KafkaCluster,
   topic: string,
   partition: number,
-): AsyncIterable<readonly DecodedRecord[]> {
-  const leader = (await cluster.metadata()).topics.get(topic)?.partitions[partition]?.leader ?? -1;
-  const [end] = await cluster.listOffsets([{ topic, partition }], 'latest');
-  const [start] = await cluster.listOffsets([{ topic, partition }], 'earliest');
-  await using link = await cluster.openLink(leader, 'compare');
-  let offset = Number(start?.offset ?? 0n);
-  while (offset < Number(end?.offset ?? 0n)) {
-    const response = await link.fetch({
-      partitions: [{ topic, partition, offset: BigInt(offset), bytesMax: fetchBytes }],
-      maxWaitMs: 500,
-      minBytes: 1,
-      maxBytes: fetchBytes,
-      isolation: 'read_uncommitted',
-    });
-    const from = offset;
-    for (const batch of decodeBatches(response.partitions[0]?.records ?? Buffer.alloc(0), topic)) {
-      if (!batch.isControl) yield batch.records.filter((record) => record.offset >= from);
-      offset = Math.max(offset, batch.lastOffset + 1);
-    }
-    response.release();
-  }
-}
-
-async function* one(
-  batches: AsyncIterable<readonly DecodedRecord[]>,
 ): AsyncGenerator<DecodedRecord> {
-  for await (const batch of batches) yield* batch;
+  for await (const batch of readLog(cluster, topic, partition, false)) {
+    if (!batch.isControl) yield* batch.records;
+  }
 }
 
 function isSame(a: Buffer | null, b: Buffer | null): boolean {
@@ -81,18 +57,16 @@ export async function compareTopics(
   const found = (await source.cluster.metadata()).topics.get(source.topic)?.partitions ?? [];
   let compared = 0;
   for (const { partition } of found) {
-    const copies = one(records(target.cluster, target.topic, partition));
-    for await (const batch of records(source.cluster, source.topic, partition)) {
-      for (const record of batch) {
-        const where = `${source.site}/${source.topic}/${partition}@${record.offset}`;
-        const next = await copies.next();
-        if (next.done === true) throw new Error(`${where} is not at the target`);
-        const differing = difference(record, next.value, isStamped ? where : '');
-        if (differing !== undefined) {
-          throw new Error(`${where} and target@${next.value.offset} differ in ${differing}`);
-        }
-        compared += 1;
+    const copies = records(target.cluster, target.topic, partition);
+    for await (const record of records(source.cluster, source.topic, partition)) {
+      const where = `${source.site}/${source.topic}/${partition}@${record.offset}`;
+      const next = await copies.next();
+      if (next.done === true) throw new Error(`${where} is not at the target`);
+      const differing = difference(record, next.value, isStamped ? where : '');
+      if (differing !== undefined) {
+        throw new Error(`${where} and target@${next.value.offset} differ in ${differing}`);
       }
+      compared += 1;
     }
     const more = await copies.next();
     if (more.done !== true) throw new Error(`target@${more.value.offset} is nobody's copy`);

@@ -40,13 +40,11 @@ export async function readColumns(
   isCopy: boolean,
 ): Promise<LogColumns> {
   const columns = { offsets: [] as number[], origins: [] as number[], digests: [] as number[] };
-  for await (const batch of records(cluster, topic, partition)) {
-    for (const record of batch) {
-      const stamp = parseOrigin(record.headers.at(-1)?.value ?? Buffer.alloc(0));
-      columns.offsets.push(record.offset);
-      columns.origins.push(isCopy ? (stamp?.offset ?? -1) : record.offset);
-      columns.digests.push(digest(record));
-    }
+  for await (const record of records(cluster, topic, partition)) {
+    const stamp = parseOrigin(record.headers.at(-1)?.value ?? Buffer.alloc(0));
+    columns.offsets.push(record.offset);
+    columns.origins.push(isCopy ? (stamp?.offset ?? -1) : record.offset);
+    columns.digests.push(digest(record));
   }
   return columns;
 }

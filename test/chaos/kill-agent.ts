@@ -1,7 +1,7 @@
 /**
- * `npm run kill -- --kills 30 [--seed 1] [--both]`: an agent under load is killed with -9 at random
- * moments, and once frozen while a second agent takes over. Then everything is read on both sides:
- * nothing lost, nothing twice, order kept, and translations that are the very record.
+ * `npm run kill -- --kills 30 [--seed 1] [--freeze-seconds 60]`: an agent under load is killed with
+ * -9 at random moments, and once frozen while a second agent takes over. Then everything is read on
+ * both sides: nothing lost, nothing twice, order kept, and translations that are the very record.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,6 +27,13 @@ const translationsChecked = 200;
 
 /** A broker that is starved of its CPU leaves the cluster for a moment: nothing was written. */
 const notLeaderNow: ReadonlySet<number> = new Set([5, 6]);
+
+export interface KillOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** How long the agent is frozen in the end, at least as long as a second one takes over. */
+  readonly freezeMs: number;
+}
 
 export interface KillReport {
   readonly kills: number;
@@ -125,7 +132,7 @@ async function copying(http: string): Promise<void> {
 
 /** Rounds of work and death; a freeze with a second agent when there are two. */
 async function torment(
-  options: { readonly kills: number; readonly topologyFile: string; readonly dir: string },
+  options: KillOptions & { readonly topologyFile: string; readonly dir: string },
   random: () => number,
   say: (text: string) => void,
 ): Promise<AgentProcess> {
@@ -143,9 +150,10 @@ async function torment(
   await copying(agent.http);
   say('frozen; a second agent takes over');
   await agent.freeze();
+  const frozenAt = performance.now();
   const second = await start(2);
   await copying(second.http);
-  await sleep(2_000);
+  await sleep(Math.max(2_000, options.freezeMs - (performance.now() - frozenAt)));
   await agent.thaw();
   await sleep(3_000);
   await second.stop();
@@ -160,7 +168,7 @@ async function endOf(cluster: KafkaCluster, name: string): Promise<number> {
 }
 
 export async function killAgents(
-  options: { readonly kills: number; readonly seed: number },
+  options: KillOptions,
   say: (text: string) => void,
 ): Promise<KillReport> {
   const dir = mkdtempSync(path.join(tmpdir(), 'causeway-kill-'));
@@ -172,7 +180,7 @@ export async function killAgents(
 
 async function killIn(
   dir: string,
-  options: { readonly kills: number; readonly seed: number },
+  options: KillOptions,
   say: (text: string) => void,
 ): Promise<KillReport> {
   const seeded = new Seeded(options.seed);
@@ -200,7 +208,7 @@ async function killIn(
   );
   const stop = new AbortController();
   const load = produce(east, stop.signal);
-  const agent = await torment({ kills: options.kills, topologyFile, dir }, random, say);
+  const agent = await torment({ ...options, topologyFile, dir }, random, say);
   stop.abort();
   const produced = await load;
   say(`${produced} records produced; waiting for the rest to cross`);
@@ -249,10 +257,18 @@ export function isClean(report: KillReport): boolean {
 
 if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
   const { values } = parseArgs({
-    options: { kills: { type: 'string', default: '30' }, seed: { type: 'string', default: '1' } },
+    options: {
+      kills: { type: 'string', default: '30' },
+      seed: { type: 'string', default: '1' },
+      'freeze-seconds': { type: 'string', default: '60' },
+    },
   });
   const report = await killAgents(
-    { kills: Number(values.kills), seed: Number(values.seed) },
+    {
+      kills: Number(values.kills),
+      seed: Number(values.seed),
+      freezeMs: Number(values['freeze-seconds']) * 1_000,
+    },
     (text) => void process.stderr.write(`${text}\n`),
   );
   process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);

@@ -4,13 +4,9 @@
  * by: so a mistake in one shows against the other.
  */
 import { openCluster } from '../../src/kafka/session.ts';
-import type { KafkaCluster } from '../../src/kafka/session.ts';
-import {
-  decodeBatches,
-  type DecodedBatch,
-  type DecodedRecord,
-} from '../../src/records/decode-records.ts';
+import type { DecodedBatch, DecodedRecord } from '../../src/records/decode-records.ts';
 import { testDeps } from './deps.ts';
+import { readLog } from './read-log.ts';
 
 export type ReadIsolation = 'committed' | 'uncommitted';
 
@@ -25,8 +21,9 @@ export async function readTopic(
   const found = (await cluster.metadata()).topics.get(topic);
   if (found === undefined) throw new Error(`${brokers.join()} has no topic ${topic}`);
   const read: DecodedRecord[][] = [];
-  for (const { partition, leader } of found.partitions) {
-    const batches = await readBatches(cluster, leader, topic, partition);
+  for (const { partition } of found.partitions) {
+    const batches: DecodedBatch[] = [];
+    for await (const batch of readLog(cluster, topic, partition)) batches.push(batch);
     read[partition] = recordsOf(batches, isolation);
   }
   return read;
@@ -54,45 +51,4 @@ export function recordsOf(
 /** The key of a marker is `version int16, type int16`; 1 is a commit. */
 function isCommit({ records: [marker] }: DecodedBatch): boolean {
   return marker?.key?.readInt16BE(2) === 1;
-}
-
-const fetchBytes = 4_000_000;
-
-async function readBatches(
-  cluster: KafkaCluster,
-  leader: number,
-  topic: string,
-  partition: number,
-): Promise<DecodedBatch[]> {
-  const [start] = await cluster.listOffsets([{ topic, partition }], 'earliest');
-  const [end] = await cluster.listOffsets([{ topic, partition }], 'latest');
-  if (start?.errorCode !== 0 || end?.errorCode !== 0) {
-    throw new Error(`${topic}/${partition}: Kafka errors ${start?.errorCode}, ${end?.errorCode}`);
-  }
-  const first = Number(start.offset);
-  const batches: DecodedBatch[] = [];
-  let offset = first;
-  await using link = await cluster.openLink(leader, 'test');
-  while (offset < Number(end.offset)) {
-    const response = await link.fetch({
-      partitions: [{ topic, partition, offset: BigInt(offset), bytesMax: fetchBytes }],
-      maxWaitMs: 500,
-      minBytes: 1,
-      maxBytes: fetchBytes,
-      isolation: 'read_uncommitted',
-    });
-    const [fetched] = response.partitions;
-    if (fetched?.errorCode !== 0) {
-      throw new Error(`${topic}/${partition}: Kafka error ${fetched?.errorCode}`);
-    }
-    // A copy: decoded records point into the response's memory, which is given back.
-    const bytes = Buffer.from(fetched.records);
-    response.release();
-    for (const batch of decodeBatches(bytes, `${topic}/${partition}`)) {
-      const records = batch.records.filter((record) => record.offset >= offset);
-      batches.push({ ...batch, records });
-      offset = Math.max(offset, batch.lastOffset + 1);
-    }
-  }
-  return batches;
 }

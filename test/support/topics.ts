@@ -3,9 +3,10 @@ import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { openCluster } from '../../src/kafka/session.ts';
 import { encodeBatch, type PlainRecord } from '../../src/records/build-batch.ts';
 import type { Codec } from '../../src/records/codecs.ts';
-import { decodeBatches, type DecodedRecord } from '../../src/records/decode-records.ts';
+import type { DecodedRecord } from '../../src/records/decode-records.ts';
 import { brokersOf, type TestSite } from './clusters.ts';
 import { testDeps } from './deps.ts';
+import { readLog } from './read-log.ts';
 import { until } from './until.ts';
 
 export function openTestCluster(site: TestSite): Promise<KafkaCluster> {
@@ -77,41 +78,9 @@ export async function readAll(
   topic: string,
   partition: number,
 ): Promise<DecodedRecord[]> {
-  const [start] = await cluster.listOffsets([{ topic, partition }], 'earliest');
-  const [end] = await cluster.listOffsets([{ topic, partition }], 'latest');
-  let offset = Number(start?.offset ?? 0n);
   const records: DecodedRecord[] = [];
-  await using link = await cluster.openLink(await leaderOf(cluster, topic, partition), 'test');
-  while (offset < Number(end?.offset ?? 0n)) {
-    const response = await link.fetch({
-      partitions: [{ topic, partition, offset: BigInt(offset), bytesMax: 4_000_000 }],
-      maxWaitMs: 200,
-      minBytes: 1,
-      maxBytes: 4_000_000,
-      isolation: 'read_uncommitted',
-    });
-    for (const batch of decodeBatches(response.partitions[0]?.records ?? Buffer.alloc(0), topic)) {
-      for (const record of batch.isControl ? [] : batch.records) {
-        // A copy: the response's memory is given back.
-        if (record.offset >= offset) records.push(structuredCloneRecord(record));
-      }
-      offset = Math.max(offset, batch.lastOffset + 1);
-    }
-    response.release();
+  for await (const batch of readLog(cluster, topic, partition)) {
+    if (!batch.isControl) records.push(...batch.records);
   }
   return records;
-}
-
-function structuredCloneRecord(record: DecodedRecord): DecodedRecord {
-  const copy = (bytes: Buffer | null): Buffer | null =>
-    bytes === null ? null : Buffer.from(bytes);
-  return {
-    ...record,
-    key: copy(record.key),
-    value: copy(record.value),
-    headers: record.headers.map(({ key, value }) => ({
-      key: Buffer.from(key),
-      value: copy(value),
-    })),
-  };
 }
