@@ -49,7 +49,9 @@ function lossLine(plan: PlanJson): string {
   const age =
     lossSeconds === undefined || lossSeconds === 0 ? '' : ` (${lossSeconds.toFixed(1)} s)`;
   const growth =
-    growthRecordsPerSecond === undefined ? '' : ` + ~${count(growthRecordsPerSecond)}/s since`;
+    growthRecordsPerSecond === undefined || growthRecordsPerSecond < 0.5
+      ? ''
+      : ` + ~${count(growthRecordsPerSecond)}/s since`;
   const { from, to } = plan.translation;
   return `not at ${to} of what was written at ${from}: ≥ ${count(lossRecordsAtLeast)}${age}${growth}\n`;
 }
