@@ -60,7 +60,7 @@ export class OffsetMap {
   }
 
   get end(): { source: number; target: number } | undefined {
-    const last = this.#lastRunTo(this.#view().length - 1);
+    const last = this.#lastRunTo(this.#view().length - 1)?.run;
     if (last === undefined) return undefined;
     return { source: last.sourceOffset + last.length, target: last.targetOffset + last.length };
   }
@@ -191,6 +191,9 @@ export class OffsetMap {
     if (next !== undefined) {
       return { ...lower(BigInt(run.sourceOffset + run.length)), reason: 'not_covered' };
     }
+    if (this.#lastRunTo(view.length - 1)?.isContiguous !== true) {
+      return { ...lower(BigInt(run.sourceOffset + run.length)), reason: 'not_covered' };
+    }
     // Behind the last copy: only our own marker is known to lie there.
     const known = Math.max(run.targetOffset + run.length, (this.#takeover ?? 0) + 1);
     const answer = at <= known ? exact(scannedEnd) : lower(BigInt(scannedEnd));
@@ -255,8 +258,12 @@ export class OffsetMap {
 
   /** Nothing at or behind the offset is copied yet: the next record to arrive. */
   #atEnd(): MapTranslation {
-    const end = this.end;
-    if (end !== undefined) return { ...exact(end.target), reason: 'at_end' };
+    const last = this.#lastRunTo(this.#view().length - 1);
+    if (last !== undefined) {
+      const end = last.run.targetOffset + last.run.length;
+      if (last.isContiguous) return { ...exact(end), reason: 'at_end' };
+      return { ...lower(BigInt(end)), reason: 'not_covered' };
+    }
     const isExact = this.id.generation === 1 && this.#isEmpty();
     return { ...(isExact ? exact(0) : lower(0n)), reason: 'at_end' };
   }
@@ -292,16 +299,21 @@ export class OffsetMap {
   }
 
   #endTarget(index: number): bigint {
-    const run = this.#lastRunTo(index);
+    const run = this.#lastRunTo(index)?.run;
     return run === undefined ? 0n : BigInt(run.targetOffset + run.length);
   }
 
-  #lastRunTo(index: number): Run | undefined {
+  /** The last run at or before the end of a piece; contiguous when no range between is unknown. */
+  #lastRunTo(index: number): { run: Run; isContiguous: boolean } | undefined {
     const view = this.#view();
+    let isContiguous = true;
     for (let at = index; at >= 0; at -= 1) {
       const piece = view[at];
-      const run = piece === undefined ? undefined : lastRun(piece, endOf(piece) - 1, 'source');
-      if (run !== undefined) return run;
+      const after = at === index ? undefined : view[at + 1];
+      if (piece === undefined) break;
+      if (after !== undefined && endOf(piece) < after.from) isContiguous = false;
+      const run = lastRun(piece, endOf(piece) - 1, 'source');
+      if (run !== undefined) return { run, isContiguous };
     }
     return undefined;
   }
