@@ -28,7 +28,8 @@ export interface SourceBatch {
 export function readBatch(bytes: Buffer, where: string): SourceBatch {
   const magic = bytes[batchAt.magic] ?? -1;
   if (!isOffset(bytes, batchAt.baseOffset)) {
-    throw corrupt(where, `a batch with the offset ${bytes.readBigInt64BE(batchAt.baseOffset)}`);
+    const found = bytes.readBigInt64BE(batchAt.baseOffset);
+    throw corrupt(`${where}@${found}`, 'no broker gives such an offset');
   }
   if (magic === 0 || magic === 1) return readBatch(convertOldMessages(bytes, where), where);
   const baseOffset = readOffset(bytes, batchAt.baseOffset);

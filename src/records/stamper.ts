@@ -10,7 +10,7 @@
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { CompressionChoice } from '../topology/model.ts';
 import { AbortedFilter } from './aborted-filter.ts';
-import { batchAt, completeBatches } from './batch-header.ts';
+import { batchAt, completeBatches, isOffset, readOffset } from './batch-header.ts';
 import { BatchBuilder, type RawTimes } from './batch-builder.ts';
 import type { Codec } from './codecs.ts';
 import { corrupt } from './corrupt.ts';
@@ -139,7 +139,6 @@ export class Stamper {
     let nextPosition = walk.givenUpTo;
     let skipped = { control: 0, aborted: 0, looped: 0 };
     let bytes = 0;
-    let lastOffset = -1;
     const piece = (): StampResult => {
       const batches = this.#made;
       this.#made = [];
@@ -154,8 +153,7 @@ export class Stamper {
     for (const { from, to } of completeBatches(records)) {
       walk.batchAt = from;
       const batch = readBatch(records.subarray(from, to), this.#where);
-      this.#checkPlace(batch, from === 0 ? undefined : lastOffset);
-      lastOffset = batch.lastOffset;
+      this.#checkOrder(batch, records, to);
       const isAborted = filter.drops(batch);
       if (batch.lastOffset < nextPosition) continue;
       if (batch.isControl) skipped.control += batch.recordCount;
@@ -169,10 +167,15 @@ export class Stamper {
     yield piece();
   }
 
-  /** Offsets are not under the checksum: a damaged one shows where it breaks their order. */
-  #checkPlace({ baseOffset, lastOffset }: SourceBatch, before: number | undefined): void {
-    if (before === undefined || baseOffset > before) return;
-    const text = `holds offsets up to ${lastOffset}, behind a batch up to ${before}`;
+  /**
+   * Offsets are not under the checksum: a damaged one shows where it breaks their order. Nothing
+   * from the first of the two on is given then, since going to a false place passes others over.
+   */
+  #checkOrder({ baseOffset, lastOffset }: SourceBatch, records: Buffer, behind: number): void {
+    if (behind + batchAt.batchLength > records.length || !isOffset(records, behind)) return;
+    const next = readOffset(records, behind);
+    if (next > lastOffset) return;
+    const text = `holds offsets up to ${lastOffset}, the batch behind it begins at ${next}`;
     throw corrupt(`${this.#where}@${baseOffset}`, text);
   }
 

@@ -134,6 +134,27 @@ function sourceOffsets(result: StampResult): number[] {
   });
 }
 
+function batchAtOffset(baseOffset: number): Buffer {
+  return encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }], { baseOffset });
+}
+
+/** What is given of a fetch that holds damage: source offsets, position after it, where it is. */
+function untilDamage(one: Stamper, records: Buffer, position: number): [number[], number, string] {
+  const offsets: number[] = [];
+  let next = position;
+  try {
+    for (const piece of one.pieces(records, position, [], 1)) {
+      offsets.push(...sourceOffsets(piece));
+      next = piece.nextPosition;
+      for (const batch of piece.batches) batch.release();
+    }
+  } catch (error) {
+    assert.ok(isMeshError(error, 'batch_corrupt'), String(error));
+    return [offsets, next, /orders\/3@-?\d+/.exec(error.message)?.[0] ?? error.message];
+  }
+  assert.fail('no damage was found');
+}
+
 function stampOf(offset: number): { key: Buffer; value: Buffer } {
   return { key: originKeyBytes, value: Buffer.from(`east/orders/3@${offset}`) };
 }
@@ -274,22 +295,6 @@ describe('Stamper', () => {
     assert.equal(pool.outBytes, 0);
   });
 
-  test('an offset that breaks the order, which no checksum covers, is damage too', () => {
-    const batchAtOffset = (baseOffset: number): Buffer =>
-      encodeBatch([{ key: null, value: Buffer.from('v'), timestampMs: 1 }], { baseOffset });
-    const good: number[] = [];
-    const far = Buffer.concat([batchAtOffset(0), batchAtOffset(1_000), batchAtOffset(2)]);
-    assert.throws(() => {
-      for (const piece of stamper().pieces(far, 0, [], Infinity)) {
-        good.push(...piece.batches.flatMap(({ runs }) => runs.map((run) => run.sourceOffset)));
-      }
-    }, /orders\/3@2: holds offsets up to 2, behind a batch up to 1000/);
-    assert.deepEqual(good, [0, 1_000]);
-    const wild = batchAtOffset(0);
-    wild.writeBigInt64BE(-7n);
-    assert.throws(() => stamper().stamp(wild, 0, []), /orders\/3: a batch with the offset -7/);
-  });
-
   test('what stands before a damaged batch is given, whatever else the fetch held', () => {
     const records = Array.from({ length: 3 }, (_, index) => ({
       key: null,
@@ -321,6 +326,29 @@ describe('Stamper', () => {
       );
       assert.deepEqual({ next, copied, out: pool.outBytes }, { next: 6, copied: 6, out: 0 });
     }
+  });
+
+  test('a batch whose records are damaged, not its checksum, leaves nothing of itself', () => {
+    const pool = new BufferPool();
+    const record = { key: null, value: Buffer.from('v'), timestampMs: 1 };
+    const bad = encodeBatch([record, record], { baseOffset: 1 });
+    bad.writeInt32BE(1, 57);
+    bad.writeInt32BE(2, 23);
+    sealBatch(bad, { producerId: -1n, producerEpoch: -1, baseSequence: -1 });
+    const both = Buffer.concat([batchAtOffset(0), bad]);
+    assert.deepEqual(untilDamage(stamper({ pool }), both, 0), [[0], 1, 'orders/3@1']);
+    assert.equal(pool.outBytes, 0);
+  });
+
+  test('an offset that breaks the order, which no checksum covers, is damage: none is passed over', () => {
+    const far = Buffer.concat([0, 1_000, 2].map(batchAtOffset));
+    assert.deepEqual(untilDamage(stamper(), far, 0), [[0], 1, 'orders/3@1000']);
+    const back = Buffer.concat([5, 6, 4].map(batchAtOffset));
+    assert.deepEqual(untilDamage(stamper(), back, 5), [[5], 6, 'orders/3@6']);
+    const wild = batchAtOffset(1);
+    wild.writeBigInt64BE(-7n);
+    const wildBehind = Buffer.concat([batchAtOffset(0), wild]);
+    assert.deepEqual(untilDamage(stamper(), wildBehind, 0), [[0], 1, 'orders/3@-7']);
   });
 
   test('any bytes with a right checksum give records or batch_corrupt, never anything else', () => {
