@@ -1,6 +1,7 @@
 /**
  * Reads what the target allows: how long its brokers remember producers, how large a batch of each
- * remote topic may be. Topics are read when they are first carried and then every minute.
+ * remote topic may be. Topics are read when they are first carried, when a batch was too large for
+ * them, and else every minute.
  */
 import type { FlowContext } from './flow-context.ts';
 
@@ -19,8 +20,10 @@ export class LimitReader {
     const { deps } = this.#context;
     await this.#readBroker();
     const now = deps.clock.monotonicMs();
+    const { limits } = this.#context;
     const due = remoteTopics.filter(
-      (name) => now - (this.#readAtMs.get(name) ?? -Infinity) > rereadMs,
+      (name) =>
+        limits.isDistrusted(name) || now - (this.#readAtMs.get(name) ?? -Infinity) > rereadMs,
     );
     await this.#readTopics(due);
   }

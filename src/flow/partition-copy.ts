@@ -96,7 +96,7 @@ export class PartitionCopy {
       if (isAborted(signal) || trouble.code === 'aborted') break;
       if (this.#position !== positionBefore) backoff.reset();
       const isFenced = trouble.code === 'fenced';
-      this.#enter(isFenced ? 'fencing' : 'paused', trouble.message);
+      this.#enter(isFenced ? 'fencing' : 'paused', `${trouble.code}: ${trouble.message}`);
       this.#isTransient = trouble.retriable;
       const level = isFenced || backoff.attempts > 0 ? 'debug' : 'warn';
       deps.log[level]({ ...this.#names(), code: trouble.code }, trouble.message);
@@ -447,9 +447,10 @@ export class PartitionCopy {
     };
     const found = `Kafka error ${answer?.errorCode ?? 'none'} ${answer?.errorMessage ?? ''}`.trim();
     if (verdict === 'too_large') {
-      return new MeshError('record_too_large', `${topic}/${partition}@${first ?? '?'}: ${found}`, {
-        details,
-      });
+      this.#context.limits.distrust(remoteTopic);
+      const size = `${pending.batch.bytes.length} bytes are more than ${remoteTopic} takes`;
+      const text = `${topic}/${partition}@${first ?? '?'}: ${size}`;
+      return new MeshError('record_too_large', text, { details });
     }
     if (verdict === 'refused') {
       const code = answer?.errorCode === 29 ? 'kafka_authorization' : 'kafka_request';

@@ -11,6 +11,7 @@ const batchBytesWanted = 896 * 1024;
 export class TargetLimits {
   readonly #clock: Clock;
   readonly #messageBytes = new Map<string, number>();
+  readonly #distrusted = new Set<string>();
   #expiryMs = producerIdExpiryMsDefault;
 
   constructor(clock: Clock) {
@@ -23,6 +24,16 @@ export class TargetLimits {
 
   setMessageBytesMax(remoteTopic: string, bytes: number): void {
     this.#messageBytes.set(remoteTopic, bytes);
+    this.#distrusted.delete(remoteTopic);
+  }
+
+  /** A batch was refused as too large: the limit may have been lowered since it was read. */
+  distrust(remoteTopic: string): void {
+    this.#distrusted.add(remoteTopic);
+  }
+
+  isDistrusted(remoteTopic: string): boolean {
+    return this.#distrusted.has(remoteTopic);
   }
 
   batchBytesMax(remoteTopic: string): number {
