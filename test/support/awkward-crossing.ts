@@ -61,7 +61,7 @@ export async function crossAwkwardRecords(
   await produce(crossings.slice(2));
   const topics = crossings.map(({ topic }) => topic);
   await allCopied(running, source, topics);
-  const digests = await compareDigests(from, to, topics);
+  const digests = await compareDigests(from, to, topics, families);
   for (const crossing of crossings) await compareRecords(crossing, digests);
   assert.deepEqual(running.events, []);
 }
@@ -71,6 +71,7 @@ export async function allCopied(
   { flow }: TestFlow,
   source: KafkaCluster,
   topics: readonly string[],
+  timeoutMs = crossMsMax,
 ): Promise<void> {
   const metadata = await source.metadata();
   const partitions = topics.flatMap((topic) =>
@@ -87,7 +88,7 @@ export async function allCopied(
       return position >= offset ? [] : [`${topic}/${partition} at ${position} of ${offset}`];
     });
   };
-  await until('all records to be copied', () => left().length === 0, crossMsMax).catch(
+  await until('all records to be copied', () => left().length === 0, timeoutMs).catch(
     (error: unknown) => {
       const why = flow.status().why;
       throw new Error(`${left().join(', ')}; flow: ${why}`, { cause: error });
@@ -98,14 +99,15 @@ export async function allCopied(
 /** Digests of the source, as both families read it, by `topic/partition`. */
 type Digests = ReadonlyMap<string, string>;
 
-/** Both ends read by both families: the copies are what the sources are, stamped. */
+/** Both ends read by clients that are not ours: the copies are what the sources are, stamped. */
 async function compareDigests(
   from: TestSite,
   to: TestSite,
   topics: readonly string[],
+  readers: readonly ClientFamily[],
 ): Promise<Digests> {
   const digests = new Map<string, string>();
-  for (const family of families) {
+  for (const family of readers) {
     const [source, found] = await Promise.all([
       foreignDigests(
         family,
@@ -136,25 +138,48 @@ async function compareDigests(
   return digests;
 }
 
-/** Every record by our own decoder: what was meant, what the source has, what has arrived. */
+/** What was meant, what the source has, what has arrived. */
 async function compareRecords(crossing: Crossing, digests: Digests): Promise<void> {
   const { from, to, topic, load } = crossing;
   const { expected } = awkwardLoad(load);
   const source = await readTopic(brokersOf(from), topic);
+  assert.equal(source.length, awkwardPartitions);
+  for (const [partition, born] of source.entries()) {
+    assertSame(born, expected[partition]!, `${topic}/${partition} as written`);
+  }
+  const count = await compareCopy(from, to, topic, digests);
+  assert.ok(count > load.records * 0.95, `${count} records of ${load.records}`);
+}
+
+/** What is committed at both ends, by our own decoder and by others. Returns how many records. */
+export async function compareEnds(
+  from: TestSite,
+  to: TestSite,
+  topic: string,
+  readers: readonly ClientFamily[] = families,
+): Promise<number> {
+  return compareCopy(from, to, topic, await compareDigests(from, to, [topic], readers));
+}
+
+async function compareCopy(
+  from: TestSite,
+  to: TestSite,
+  topic: string,
+  digests: Digests,
+): Promise<number> {
+  const source = await readTopic(brokersOf(from), topic);
   const target = await readTopic(brokersOf(to), `${from}.${topic}`);
-  assert.equal(target.length, awkwardPartitions);
+  assert.equal(target.length, source.length);
   let count = 0;
-  for (let partition = 0; partition < awkwardPartitions; partition += 1) {
+  for (const [partition, born] of source.entries()) {
     const where = `${topic}/${partition}`;
-    const born = source[partition]!;
     const copied = target[partition]!;
-    assertSame(born, expected[partition]!, `${where} as written`);
     assert.equal(digestOf(born), digests.get(where), `${where} as others read it`);
     assertSame(copied, stamped(born, from, topic, partition), `${where} as copied`);
     count += copied.length;
   }
-  assert.ok(count > load.records * 0.95, `${count} records of ${load.records}`);
   await readByKcat(to, `${from}.${topic}`, count);
+  return count;
 }
 
 function assertSame(

@@ -5,7 +5,7 @@ import { Scope } from '../../src/base/scope.ts';
 import { MapStore } from '../../src/agent/map-store.ts';
 import { ByteBudget } from '../../src/flow/byte-budget.ts';
 import { ClusterView } from '../../src/flow/cluster-view.ts';
-import { defaultTimings, type FlowEvent } from '../../src/flow/flow-context.ts';
+import { defaultTimings, type FlowEvent, type FlowTimings } from '../../src/flow/flow-context.ts';
 import { Flow } from '../../src/flow/flow.ts';
 import { TargetLimits } from '../../src/flow/target-limits.ts';
 import { ensureInternalTopics } from '../../src/kafka/internal-topics.ts';
@@ -32,6 +32,7 @@ export interface TestFlowOptions {
   /** A state topic of its own unless one is given, as after a restart. */
   readonly stateTopic?: string;
   readonly settings?: Partial<FlowSettings>;
+  readonly timings?: Partial<FlowTimings>;
 }
 
 export function testTopology(topics: string, mesh = 'test'): Topology {
@@ -87,7 +88,7 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       limits: new TargetLimits(deps.clock),
       budget: new ByteBudget(64 * 1024 * 1024),
       pool: new BufferPool(),
-      timings: { ...defaultTimings, upkeepMs: 300 },
+      timings: { ...defaultTimings, upkeepMs: 300, ...options.timings },
       onEvent: (event) => events.push(event),
     });
     const stop = new AbortController();

@@ -4,7 +4,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
+import { completeBatches } from '../../src/records/batch-header.ts';
 import { decodeBatches, type DecodedBatch } from '../../src/records/decode-records.ts';
+import { readBatch, type SourceBatch } from '../../src/records/source-batch.ts';
 
 const fetchBytes = 8_000_000;
 const waitMsMax = 20_000;
@@ -22,6 +24,26 @@ export async function* readLog(
   partition: number,
   isKept = true,
 ): AsyncIterable<DecodedBatch> {
+  for await (const { bytes, wantedFrom } of readRaw(cluster, topic, partition, isKept)) {
+    for (const batch of decodeBatches(bytes, `${topic}/${partition} at ${cluster.name}`)) {
+      const records = batch.records.filter((record) => record.offset >= wantedFrom);
+      yield { ...batch, records };
+    }
+  }
+}
+
+/** A batch as it is in the log; records below `wantedFrom` are not part of it any more. */
+export interface RawBatch extends SourceBatch {
+  readonly wantedFrom: number;
+}
+
+/** The same, batches as they are: for those who look at their headers. */
+export async function* readRaw(
+  cluster: KafkaCluster,
+  topic: string,
+  partition: number,
+  isKept = true,
+): AsyncIterable<RawBatch> {
   const where = `${topic}/${partition} at ${cluster.name}`;
   const start = await endOf(cluster, topic, partition, 'earliest');
   const end = await endOf(cluster, topic, partition, 'latest');
@@ -41,10 +63,12 @@ export async function* readLog(
       try {
         const [fetched] = response.partitions;
         errorCode = fetched?.errorCode ?? -1;
-        const from = offset;
-        const bytes = fetched?.records ?? Buffer.alloc(0);
-        for (const batch of decodeBatches(isKept ? Buffer.from(bytes) : bytes, where)) {
-          yield { ...batch, records: batch.records.filter((record) => record.offset >= from) };
+        const wantedFrom = offset;
+        const found = fetched?.records ?? Buffer.alloc(0);
+        const bytes = isKept ? Buffer.from(found) : found;
+        for (const { from, to } of completeBatches(bytes)) {
+          const batch = readBatch(bytes.subarray(from, to), where);
+          yield { ...batch, wantedFrom };
           offset = Math.max(offset, batch.lastOffset + 1);
         }
       } finally {
