@@ -266,15 +266,17 @@ export class PartitionCopy {
   async #copy(tenure: Tenure, signal: AbortSignal): Promise<MeshError> {
     const { reader, writer } = this.#parts;
     const rebuild = new AbortController();
+    let stop = (): void => undefined;
     const trouble = await new Promise<MeshError>((resolve) => {
       this.#copying = this.#begin(tenure, resolve);
       this.#enter('copying', '');
       void this.#rebuild(tenure, rebuild.signal);
-      signal.addEventListener('abort', () => resolve(new MeshError('aborted', 'stopped')), {
-        once: true,
-      });
+      stop = () => resolve(new MeshError('aborted', 'stopped'));
+      signal.addEventListener('abort', stop, { once: true });
       reader.add(this);
     });
+    // Tenures come and go for as long as the slot is held.
+    signal.removeEventListener('abort', stop);
     const copying = this.#copying;
     this.#copying = undefined;
     rebuild.abort();
