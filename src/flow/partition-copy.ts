@@ -25,6 +25,7 @@ import { rebuildMap } from './map-rebuild.ts';
 import { SourceRate } from './source-rate.ts';
 import { takeOver, type Tenure } from './take-over.ts';
 import type { LinkShelf } from './link-shelf.ts';
+import { LogGaps } from './log-gaps.ts';
 import type { TargetWriter } from './target-writer.ts';
 
 export interface CopyParts {
@@ -67,6 +68,7 @@ export class PartitionCopy {
   #copiedMaxTimestamp = -1;
   #currentAtMs: number;
   readonly #rate: SourceRate;
+  readonly #gaps: LogGaps;
   #isHeld = false;
   #isTransient = false;
   #wakeRetry: (() => void) | undefined;
@@ -77,6 +79,7 @@ export class PartitionCopy {
     this.#parts = parts;
     this.#currentAtMs = context.deps.clock.nowMs();
     this.#rate = new SourceRate(context.deps.clock);
+    this.#gaps = new LogGaps(id, context);
   }
 
   get state(): PartitionState {
@@ -339,7 +342,8 @@ export class PartitionCopy {
     this.#sourceEnd = Number(fetched.lastStableOffset);
     this.#sourceEndAsOfMs = deps.clock.nowMs();
     this.#rate.observe(this.#sourceEnd);
-    const { records, aborted } = fetched;
+    const { aborted } = fetched;
+    const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
     const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
     for (const piece of pieces) {
       // Leaving the loop gives back what was being built.
@@ -347,6 +351,7 @@ export class PartitionCopy {
       this.#take(copying, piece);
       if (piece.batches.length > 0) await nextTurn();
     }
+    if (trouble !== undefined) throw trouble;
   }
 
   #take(copying: Copying, { batches, nextPosition, skipped }: StampResult): void {

@@ -7,13 +7,16 @@
 import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
-import type { BrokerLink } from '../kafka/cluster.ts';
+import type { BrokerLink, FetchedPartition } from '../kafka/cluster.ts';
+import { corrupt } from '../records/corrupt.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
 const fetchBytesMax = 8 * 1024 * 1024;
 const fetchesPerSecond = 4;
 const partitionBytesMax = 4 * 1024 * 1024;
+/** Once could be chance: what there is and what is given are not read at one instant. */
+const emptyAnswersMax = 3;
 
 interface BrokerLoop {
   readonly copies: Set<PartitionCopy>;
@@ -25,6 +28,7 @@ export class SourceReader {
   readonly #copies = new Set<PartitionCopy>();
   readonly #loops = new Map<number, BrokerLoop>();
   readonly #running = new Set<Promise<void>>();
+  readonly #emptyAnswers = new Map<PartitionCopy, number>();
   #signal: AbortSignal | undefined;
   #isPaused = false;
   #isLimited = false;
@@ -60,6 +64,7 @@ export class SourceReader {
 
   remove(copy: PartitionCopy): void {
     this.#copies.delete(copy);
+    this.#emptyAnswers.delete(copy);
     for (const loop of this.#loops.values()) loop.copies.delete(copy);
   }
 
@@ -170,13 +175,31 @@ export class SourceReader {
       // What a long poll brings after the flow was paused is fetched again when it goes on.
       for (const fetched of this.#isPaused ? [] : response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
-        await found?.copy.onFetched(fetched, found.offset);
+        if (found === undefined) continue;
+        await found.copy.onFetched(fetched, found.offset);
+        if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
         bytes += fetched.records.length;
       }
       return bytes;
     } finally {
       response.release();
     }
+  }
+
+  /**
+   * Of the partition that is asked for first a broker gives a batch, if there is one, whatever the
+   * limits. When there should be one, and none comes, its log is damaged in a way that ends its own
+   * search: it says nothing of that.
+   */
+  #checkGiven(copy: PartitionCopy, offset: number, fetched: FetchedPartition): void {
+    const { errorCode, records, lastStableOffset } = fetched;
+    const isEmpty = errorCode === 0 && records.length === 0 && offset < Number(lastStableOffset);
+    const count = isEmpty ? (this.#emptyAnswers.get(copy) ?? 0) + 1 : 0;
+    this.#emptyAnswers.set(copy, count);
+    if (count < emptyAnswersMax || copy.fetchPosition !== offset) return;
+    const { from } = this.#context.settings;
+    const text = `${from} has offsets up to ${lastStableOffset}, and gives none`;
+    copy.lose(corrupt(`${copy.id.topic}/${copy.id.partition}@${offset}`, text));
   }
 
   /** Under a limit, little at a time: so that the ends of all partitions are seen often. */
