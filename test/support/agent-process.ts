@@ -57,6 +57,11 @@ export async function startAgent(options: AgentOptions): Promise<AgentProcess> {
   }
 }
 
+/** Lines that are no JSON; of an agent that was killed the last may be cut off, and goes on. */
+function strayLines(log: string): string[] {
+  return log.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
+}
+
 export class AgentProcess implements AsyncDisposable {
   readonly options: AgentOptions;
   /** `host:port`, as the topology says. */
@@ -159,9 +164,16 @@ export class AgentProcess implements AsyncDisposable {
     await this.#end((ref) => killProcess(ref, systemClock));
   }
 
-  /** SIGTERM, as an operator would; killed when it has not drained in time. */
+  /**
+   * SIGTERM, as an operator would; killed when it has not drained in time. Throws when its log
+   * holds what is no event: a warning of Node's, such as of listeners that pile up, or a bare
+   * stack trace.
+   */
   async stop(graceMs = 15_000): Promise<void> {
+    if (this.#process === undefined) return;
     await this.#end((ref) => stopProcess(ref, graceMs, systemClock));
+    const stray = strayLines(readFileSync(this.logFile, 'utf8'));
+    if (stray.length > 0) throw new Error(`${this.logFile} holds\n  ${stray.join('\n  ')}`);
   }
 
   async freeze(): Promise<void> {
