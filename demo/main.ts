@@ -271,7 +271,7 @@ async function judge(stage: Stage, story: Story): Promise<boolean> {
   const reread = [...story.read.values()].filter((count) => count > 1).length;
   say(`${group}: ${all.length} records to read, ${skipped} skipped, ${reread} read again`);
   say(
-    `  of these read and not committed, or committed and not yet known, when east died; by translation: ${story.rereadStated}`,
+    `  stated beforehand: at most ${story.rereadStated} that had not crossed; the rest it had read and not committed`,
   );
   say(`  not at west when east died: at least ${story.lostAtLeast}; all of them arrived later`);
   return isKept && skipped === 0;

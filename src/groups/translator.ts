@@ -147,7 +147,10 @@ export class Translator {
     return step && this.#maps.reader(step.flow, step.topic, partition);
   }
 
-  /** Only for a topic born at the source: of other sites' records the origin has all. */
+  /**
+   * Only for a topic born at the source: of other sites' records the origin has all. What the group
+   * has read there was written there, also when the end was seen before that.
+   */
   #notHere(
     route: TranslationRoute,
     partition: number,
@@ -157,9 +160,8 @@ export class Translator {
     if (route.steps[0]?.direction !== 'forward') return undefined;
     const frontier = this.#lossReader(route, partition)?.frontier;
     if (frontier === undefined || frontier.sourceEnd < 0) return undefined;
-    const from =
-      offset === undefined ? frontier.scannedEnd : Math.max(frontier.scannedEnd, Number(offset));
-    return BigInt(Math.max(0, frontier.sourceEnd - from));
+    const sourceEnd = Math.max(frontier.sourceEnd, Number(offset ?? 0n));
+    return BigInt(Math.max(0, sourceEnd - frontier.scannedEnd));
   }
 
   /** Records at the source between what the answer stands for and the position: at most so many. */

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { siteName } from '../../../src/base/ids.ts';
+import type { TranslatedPosition } from '../../../src/groups/answer.ts';
+import { Translator } from '../../../src/groups/translator.ts';
+import { openMapBook } from '../../../src/offsets/open-map-book.ts';
+import { parseTopology } from '../../../src/topology/parse.ts';
+
+const url = new URL('../../../topology/pair.yaml', import.meta.url);
+const topology = parseTopology(readFileSync(url, 'utf8'), 'pair.yaml');
+const [from, to] = [siteName('east'), siteName('west')];
+
+/** Of `orders/0` 1,000 records are copied, each one further at west; east's end was seen at 1,040. */
+function translate(offset: bigint | undefined): TranslatedPosition {
+  const maps = openMapBook();
+  const writer = maps.writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 });
+  writer.begin(1, 0, true);
+  writer.append({ sourceOffset: 0, targetOffset: 1, length: 1_000 });
+  const seen = { sourceEnd: 1_040, sourceEndAsOfMs: 5, lagSeconds: 2, sourceRate: 10 };
+  writer.setSourceEnd(seen);
+  const translator = new Translator({ topology, maps });
+  const [answer] = translator.translate([{ topic: 'orders', partition: 0, offset }], from, to);
+  assert.ok(answer);
+  return answer;
+}
+
+test('a group behind the copy goes on at its record; what has not crossed is counted', () => {
+  const answer = translate(400n);
+  assert.deepEqual(answer.target, { topic: 'east.orders', partition: 0, offset: 401n });
+  assert.equal(answer.certainty, 'exact');
+  assert.deepEqual([answer.notHereAtLeast, answer.reread], [40n, 0n]);
+});
+
+test('a group ahead of the copy: what it has read was written, though the end was seen before', () => {
+  const answer = translate(2_200n);
+  assert.equal(answer.target.offset, 1_001n);
+  assert.equal(answer.reason, 'not_copied_yet');
+  assert.deepEqual([answer.notHereAtLeast, answer.reread], [1_200n, 1_200n]);
+});
+
+test('a group without a commit gets the earliest copy', () => {
+  const answer = translate(undefined);
+  assert.deepEqual([answer.certainty, answer.reason], ['lower_bound', 'no_commit']);
+  assert.deepEqual([answer.target.offset, answer.notHereAtLeast], [1n, 40n]);
+});
