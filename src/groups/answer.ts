@@ -55,12 +55,9 @@ export interface TranslatedPosition {
   };
   readonly certainty: Certainty;
   readonly reason: TranslationReason;
-  /**
-   * Records at the source, at or after the position, that are not at the target: at least so
-   * many.
-   */
+  /** Records at the source that are not at the target: at least so many. */
   readonly notHereAtLeast: bigint | undefined;
-  /** Records read at the source that will be read again, by translation: at most so many. */
+  /** Records that the group has read at the source and will read again: at most so many. */
   readonly reread: bigint | undefined;
   readonly generation: number;
 }

@@ -343,7 +343,7 @@ export interface TranslatedPosition {
   target?: LogPosition | undefined;
   certainty: Certainty;
   reason: TranslationReason;
-  /** Records at the source from the position on that are not at the target: at least so many. */
+  /** Records at the source that are not at the target: at least so many. */
   notHereAtLeast?:
     | bigint
     | undefined;
