@@ -1,0 +1,249 @@
+/**
+ * What is known of groups: where they are at home, their positions at one site, and what those are
+ * at another. Asks Kafka only to be newer; every answer stands without it. Changes nothing.
+ */
+import { withDeadline } from '../base/clock.ts';
+import type { Deps } from '../base/deps.ts';
+import { isMeshError, MeshError } from '../base/errors.ts';
+import type { SiteName } from '../base/ids.ts';
+import { weakest } from '../offsets/certainty.ts';
+import type { Topology } from '../topology/model.ts';
+import type { GroupHome, TranslateAnswer, TranslatedPosition } from './answer.ts';
+import type { FailoverFacts } from './failover.ts';
+import type { GroupCluster, SiteLiveness } from './group-ports.ts';
+import type { Ledger } from './ledger.ts';
+import { declaredMode } from './mode.ts';
+import type { PositionsStore } from './positions-store.ts';
+import type { LogStart, SourcePosition, Translator } from './translator.ts';
+import type { FailoverRequest, TranslateRequest } from './updates.ts';
+
+export interface GroupViewParts {
+  readonly site: SiteName;
+  readonly topology: () => Topology;
+  readonly translator: () => Translator;
+  /** This site's own Kafka. */
+  readonly cluster: GroupCluster;
+  readonly liveness: (site: SiteName) => SiteLiveness;
+  /** Another site's Kafka, while it can be reached. */
+  readonly remoteCluster: (site: SiteName) => GroupCluster | undefined;
+  readonly store: PositionsStore;
+  readonly ledger: Ledger;
+  /** Reads the positions of one of this site's groups at this moment. */
+  readonly readOwn: (group: string) => Promise<void>;
+}
+
+const siteAnswerMs = 2_000;
+
+export class GroupView {
+  readonly #parts: GroupViewParts;
+  readonly #deps: Deps;
+
+  constructor(parts: GroupViewParts, deps: Deps) {
+    this.#parts = parts;
+    this.#deps = deps;
+  }
+
+  home(group: string): GroupHome | undefined {
+    const declared = declaredMode(this.#parts.topology(), group).home;
+    const first = declared === undefined ? undefined : { site: declared, epoch: 1 };
+    return this.#parts.ledger.home(group) ?? first;
+  }
+
+  /** The Kafka of a site: our own, or another's while it can be reached. */
+  cluster(site: SiteName): GroupCluster | undefined {
+    return site === this.#parts.site ? this.#parts.cluster : this.#parts.remoteCluster(site);
+  }
+
+  /** @throws MeshError site_unknown, usage */
+  checkSites(from: SiteName, to: SiteName): void {
+    const { sites } = this.#parts.topology();
+    for (const name of [from, to]) {
+      if (sites.has(name)) continue;
+      const declared = [...sites.keys()].join(', ');
+      throw new MeshError('site_unknown', `no site ${name}; declared are ${declared}`);
+    }
+    if (from === to) throw new MeshError('usage', `from and to are both ${from}: wanted two sites`);
+  }
+
+  async translate(request: TranslateRequest): Promise<TranslateAnswer> {
+    const { group, from, to } = request;
+    this.checkSites(from, to);
+    const isExplicit = request.positions.length > 0;
+    if (!isExplicit) await this.readNow(group, from);
+    const known = isExplicit ? request.positions : this.known(group, from);
+    if (known.length === 0) {
+      throw new MeshError('group_unknown', `no position of group ${group} at ${from} is known`);
+    }
+    const positions = await this.positions(known, from, to);
+    return this.#answer(request, positions, known, isExplicit);
+  }
+
+  /** All that a decision to move a group rests on, as it is now. */
+  async facts(request: FailoverRequest): Promise<FailoverFacts> {
+    const { site, liveness, translator } = this.#parts;
+    const { group, from, to } = request;
+    this.checkSites(from, to);
+    await this.readNow(group, from);
+    const known = this.known(group, from);
+    const positions = await this.positions(known, from, to);
+    const { seconds, perSecond } = translator().lossRate(known, from, to);
+    return {
+      answer: this.#answer(request, positions, known, false),
+      site,
+      liveness: liveness(from),
+      nowMs: this.#deps.clock.nowMs(),
+      membersThere: await this.members(from, group),
+      membersHere: to === site ? await this.members(to, group) : undefined,
+      lossSeconds: seconds,
+      growthRecordsPerSecond: perSecond,
+    };
+  }
+
+  /** Groups that have a declared home elsewhere, by how well they could start here now. */
+  async counts(): Promise<{ ready: number; contested: number; bounded: number; unknown: number }> {
+    const { site, topology, store } = this.#parts;
+    const counts = { ready: 0, contested: 0, bounded: 0, unknown: 0 };
+    for (const group of new Set(store.sites().flatMap((one) => store.groups(one)))) {
+      const home = this.home(group);
+      if (home === undefined || declaredMode(topology(), group).mode !== 'single') continue;
+      if (home.site === site) {
+        counts.ready += 1;
+        continue;
+      }
+      const known = this.known(group, home.site);
+      const positions = await this.positions(known, home.site, site, false);
+      const verdict = weakest(positions.map(({ certainty }) => certainty));
+      if (positions.length === 0 || verdict === 'unknown') counts.unknown += 1;
+      else if (verdict === 'exact') counts.ready += 1;
+      else counts.bounded += 1;
+    }
+    return counts;
+  }
+
+  /** What is known of the group at a site, partitions without a commit included. */
+  known(group: string, from: SiteName): SourcePosition[] {
+    const { topology, site, translator, store } = this.#parts;
+    const found = store.positions(from, group);
+    const known = new Map(
+      found.map((one): [string, SourcePosition] => [`${one.topic}/${one.partition}`, one]),
+    );
+    const others = [...topology().sites.keys()].filter((one) => one !== from);
+    for (const topic of new Set(found.map((one) => one.topic))) {
+      for (const to of from === site ? others : [site]) {
+        for (const partition of translator().partitions(topic, from, to)) {
+          const key = `${topic}/${partition}`;
+          if (!known.has(key)) known.set(key, { topic, partition, offset: undefined });
+        }
+      }
+    }
+    return [...known.values()]
+      .map(({ topic, partition, offset }) => ({ topic, partition, offset }))
+      .sort((a, b) =>
+        a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+      );
+  }
+
+  /** While the site answers, its positions are read at this moment; true when they were. */
+  async readNow(group: string, from: SiteName): Promise<boolean> {
+    const { site, store, readOwn } = this.#parts;
+    const home = this.home(group);
+    // Elsewhere than at home stands what agents wrote there: not a position of the group.
+    if (home !== undefined && home.site !== from) return false;
+    try {
+      if (from === site) {
+        await readOwn(group);
+        return true;
+      }
+      const asOfMs = this.#deps.clock.nowMs();
+      const offsets = await this.#soon(from, this.cluster(from)?.groupOffsets(group));
+      const found = offsets?.filter(({ offset }) => offset >= 0n) ?? [];
+      if (found.length > 0) store.observe(from, group, found, asOfMs);
+      return offsets !== undefined;
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      this.#deps.log.debug({ group, from, why: error.message }, 'positions not read anew');
+      return false;
+    }
+  }
+
+  async positions(
+    known: readonly SourcePosition[],
+    from: SiteName,
+    to: SiteName,
+    withStarts = true,
+  ): Promise<readonly TranslatedPosition[]> {
+    const translator = this.#parts.translator();
+    const first = translator.translate(known, from, to);
+    if (!withStarts) return first;
+    return translator.translate(known, from, to, await this.#logStarts(first, to));
+  }
+
+  /** Members of the group at a site now; undefined: the site does not answer. */
+  async members(site: SiteName, group: string): Promise<number | undefined> {
+    try {
+      return (await this.#soon(site, this.cluster(site)?.groupMembers(group)))?.memberCount;
+    } catch (error) {
+      if (isMeshError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** First offsets still held at the target: nothing older may be answered. */
+  async #logStarts(positions: readonly TranslatedPosition[], to: SiteName): Promise<LogStart> {
+    const wanted = positions.filter(({ certainty }) => certainty !== 'unknown');
+    try {
+      const targets = wanted.map(({ target }) => target);
+      const listed = await this.#soon(to, this.cluster(to)?.listOffsets(targets, 'earliest'));
+      const known = new Map(
+        listed?.flatMap(({ topic, partition, errorCode, offset }) =>
+          errorCode === 0 ? [[`${topic}/${partition}`, offset] as const] : [],
+        ),
+      );
+      return (topic, partition) => known.get(`${topic}/${partition}`);
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      return () => undefined;
+    }
+  }
+
+  #answer(
+    { group, from, to }: { group: string; from: SiteName; to: SiteName },
+    positions: readonly TranslatedPosition[],
+    known: readonly SourcePosition[],
+    isExplicit: boolean,
+  ): TranslateAnswer {
+    const { topology, translator, liveness, store, site } = this.#parts;
+    const home = this.home(group);
+    const { mode } = declaredMode(topology(), group);
+    const verdict = weakest(positions.map(({ certainty }) => certainty));
+    const blockers: string[] = [];
+    if (verdict === 'unknown') blockers.push('some positions cannot be translated');
+    if (mode === 'everywhere') blockers.push(`${group} has progress of its own at each site`);
+    if (home?.site === to)
+      blockers.push(`${group} is at home at ${to}: it starts from its own commits`);
+    return {
+      mesh: topology().mesh,
+      group,
+      from,
+      to,
+      mode,
+      home,
+      verdict,
+      safeToStart: blockers.length === 0,
+      blockers,
+      sourceReachable: from === site || liveness(from).kafkaReachable,
+      positionsAsOfMs: isExplicit ? undefined : store.asOfMs(from, group),
+      sourceEndAsOfMs: translator().sourceEndAsOfMs(known, from, to),
+      positions,
+    };
+  }
+
+  /** A site that has just died must not hold up the answer: it counts as silent. */
+  async #soon<T>(site: SiteName, asked: Promise<T> | undefined): Promise<T | undefined> {
+    if (asked === undefined) return undefined;
+    asked.catch(() => undefined);
+    return withDeadline(this.#deps.clock, siteAnswerMs, asked, () => {
+      return new MeshError('kafka_timeout', `Kafka of ${site} did not answer in time`);
+    });
+  }
+}
