@@ -26,7 +26,13 @@ import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/an
 import type { SiteLiveness } from '../groups/group-ports.ts';
 import { GroupService } from '../groups/group-service.ts';
 import { Translator } from '../groups/translator.ts';
-import type { FailoverRequest, GroupUpdate, TranslateRequest } from '../groups/updates.ts';
+import type {
+  FailoverRequest,
+  GroupUpdate,
+  SwitchoverRequest,
+  SwitchoverStep,
+  TranslateRequest,
+} from '../groups/updates.ts';
 import { ensureInternalTopics, stateTopics } from '../kafka/internal-topics.ts';
 import { openCluster, type KafkaCluster } from '../kafka/session.ts';
 import { slotCount } from '../kafka/slots.ts';
@@ -323,6 +329,10 @@ export class SiteAgent implements AgentPorts {
     requestedBy: string,
   ): Promise<FailoverReport> {
     return this.#running().groups.executeFailover(request, planId, requestedBy);
+  }
+
+  switchover(request: SwitchoverRequest, signal: AbortSignal): AsyncIterable<SwitchoverStep> {
+    return this.#running().groups.switchover(request, signal);
   }
 
   watchGroups(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]> {

@@ -10,7 +10,13 @@ import type {
   Readiness,
   TopologyView,
 } from '../client/agent-shapes.ts';
-import type { FailoverRequest, GroupUpdate, TranslateRequest } from '../groups/updates.ts';
+import type {
+  FailoverRequest,
+  GroupUpdate,
+  SwitchoverRequest,
+  SwitchoverStep,
+  TranslateRequest,
+} from '../groups/updates.ts';
 import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
 
 export interface AgentPorts {
@@ -34,6 +40,9 @@ export interface AgentPorts {
     planId: string | undefined,
     requestedBy: string,
   ): Promise<FailoverReport>;
+
+  /** Without `execute` ends after what is waited for; on abort, with nothing changed. */
+  switchover(request: SwitchoverRequest, signal: AbortSignal): AsyncIterable<SwitchoverStep>;
 
   /** Positions of this site's own groups, and homes: snapshot, synced, changes. Ends on abort. */
   watchGroups(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]>;

@@ -103,6 +103,15 @@ function failoverService(parts: ServiceParts): FailoverServiceServer {
         await ports.executeFailover(groupAndSites(group, from, to), planId, requestedBy),
       ),
     ),
+    switchover: streaming(
+      parts,
+      ({ group, from, to, timeoutMs, ...request }, signal) =>
+        ports.switchover(
+          { ...request, ...groupAndSites(group, from, to), timeoutMs: timeoutOf(timeoutMs) },
+          signal,
+        ),
+      groups.toSwitchoverStep,
+    ),
   };
 }
 
@@ -129,6 +138,11 @@ export function groupAndSites(
 ): { group: string; from: SiteName; to: SiteName } {
   if (group === '') throw new MeshError('usage', 'group: found nothing, wanted a group id');
   return { group, from: siteOf('from', from), to: siteOf('to', to) };
+}
+
+function timeoutOf(ms: bigint): number {
+  if (ms > 0n && ms <= 86_400_000n) return Number(ms);
+  throw new MeshError('usage', `timeout_ms: found ${ms}, wanted 1 to 86400000`);
 }
 
 function siteOf(name: string, text: string): SiteName {

@@ -51,6 +51,8 @@ const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<C
   resume: async (io) => (await import('./commands/pause.ts')).resumeCommand(io),
   sandbox: async (io) => (await import('./commands/sandbox.ts')).sandboxCommand(io),
   status: async (io, exit) => (await import('./commands/status.ts')).statusCommand(io, exit),
+  switchover: async (io, exit) =>
+    (await import('./commands/switchover.ts')).switchoverCommand(io, exit),
   translate: async (io) => (await import('./commands/translate.ts')).translateCommand(io),
 };
 

@@ -39,7 +39,13 @@ import {
   type ProposeResponse,
 } from '../gen/causeway/v1/topology.ts';
 import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
-import type { FailoverRequest, GroupUpdate, TranslateRequest } from '../groups/updates.ts';
+import type {
+  FailoverRequest,
+  GroupUpdate,
+  SwitchoverRequest,
+  SwitchoverStep,
+  TranslateRequest,
+} from '../groups/updates.ts';
 import type { MapUpdate, MeshStatus, TopologyView } from './agent-shapes.ts';
 import { callError } from './call-error.ts';
 import * as groups from './convert-groups.ts';
@@ -159,6 +165,18 @@ export class AgentClient implements AsyncDisposable {
       this.#failover.execute(q, m, o, done),
     );
     return groups.fromReport(await call({ ...request, planId, requestedBy }));
+  }
+
+  /** What is waited for, as it changes, then the report. Ends on abort: called off. */
+  async *switchover(
+    request: SwitchoverRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<SwitchoverStep> {
+    const stream = this.#failover.switchover({ ...request, timeoutMs: BigInt(request.timeoutMs) });
+    for await (const message of this.#stream('switchover', stream, signal)) {
+      const step = groups.fromSwitchoverStep(message);
+      if (step !== undefined) yield step;
+    }
   }
 
   async pauseFlow(flow: string, requestedBy: string): Promise<void> {

@@ -47,6 +47,12 @@ export const planSchema = z.object({
   refusals: z.array(z.string()),
 });
 
+/** `switchover` without --execute. */
+export const switchoverPlanSchema = planSchema.extend({
+  /** What it would wait for, a sentence each. */
+  waitingFor: z.array(z.string()),
+});
+
 export const reportSchema = z.object({
   schema: z.literal(1),
   plan: planSchema,
@@ -120,6 +126,7 @@ export const statusSchema = z.object({
 export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
 
 export type TranslateJson = z.infer<typeof translateSchema>;
+export type SwitchoverPlanJson = z.infer<typeof switchoverPlanSchema>;
 export type PlanJson = z.infer<typeof planSchema>;
 export type ReportJson = z.infer<typeof reportSchema>;
 export type StatusJson = z.infer<typeof statusSchema>;

@@ -12,7 +12,7 @@ import type {
   TranslatedPosition,
   TranslationReason,
 } from '../groups/answer.ts';
-import type { GroupUpdate } from '../groups/updates.ts';
+import type { GroupUpdate, SwitchoverStep } from '../groups/updates.ts';
 import type { Certainty } from '../offsets/certainty.ts';
 import type { MapUpdate } from './agent-shapes.ts';
 import { fromEnum, present, site, toEnum } from './convert-values.ts';
@@ -160,6 +160,30 @@ export function fromReport(message: failover.ExecuteResponse): FailoverReport {
     home: fromHome(present(message.home, 'home')),
     executedAtMs: Number(message.executedAtMs),
   };
+}
+
+export function toSwitchoverStep(step: SwitchoverStep): failover.SwitchoverResponse {
+  if (step.kind === 'executed') {
+    return { step: { $case: 'executed', value: toReport(step.report) } };
+  }
+  const value = { plan: toPlan(step.plan), waitingFor: [...step.waitingFor] };
+  return { step: { $case: 'waiting', value } };
+}
+
+/** undefined: of a kind that a newer agent knows and we do not. */
+export function fromSwitchoverStep({
+  step,
+}: failover.SwitchoverResponse): SwitchoverStep | undefined {
+  switch (step?.$case) {
+    case 'waiting': {
+      const { plan, waitingFor } = step.value;
+      return { kind: 'waiting', plan: fromPlan(plan), waitingFor };
+    }
+    case 'executed':
+      return { kind: 'executed', report: fromReport(step.value) };
+    case undefined:
+      return undefined;
+  }
 }
 
 export function toGroupUpdate(update: GroupUpdate): checkpoint.GroupUpdate {

@@ -13,6 +13,7 @@ import type {
   LagJson,
   PlanJson,
   ReportJson,
+  SwitchoverPlanJson,
   StatusJson,
   TranslateJson,
 } from './answers.ts';
@@ -84,6 +85,13 @@ export function planJson(plan: FailoverPlan): PlanJson {
     ...known('growthRecordsPerSecond', plan.growthRecordsPerSecond, same<number>),
     refusals: [...plan.refusals],
   };
+}
+
+export function switchoverPlanJson(
+  plan: FailoverPlan,
+  waitingFor: readonly string[],
+): SwitchoverPlanJson {
+  return { ...planJson(plan), waitingFor: [...waitingFor] };
 }
 
 export function reportJson(report: FailoverReport): ReportJson {

@@ -21,7 +21,14 @@ import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
 import { Ledger } from './ledger.ts';
-import type { FailoverRequest, GroupUpdate, TranslateRequest } from './updates.ts';
+import { switchover, type SwitchoverParts } from './switchover.ts';
+import type {
+  FailoverRequest,
+  GroupUpdate,
+  SwitchoverRequest,
+  SwitchoverStep,
+  TranslateRequest,
+} from './updates.ts';
 import { declaredMode } from './mode.ts';
 import { PositionsPoller } from './positions-poller.ts';
 import { PositionsStore } from './positions-store.ts';
@@ -173,6 +180,34 @@ export class GroupService {
       'failover',
     );
     return report;
+  }
+
+  /** A planned move: what is waited for, as it changes, then the report. */
+  async *switchover(
+    request: SwitchoverRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<SwitchoverStep> {
+    const { group, from, to, requestedBy } = request;
+    const view = this.#view;
+    const parts: SwitchoverParts = {
+      clock: this.#deps.clock,
+      facts: () => view.facts(request),
+      ends: (positions) =>
+        view.ends(
+          positions.map(({ source }) => source),
+          from,
+          to,
+        ),
+      behind: (logs) => this.#options.translator().behind(logs, from, to),
+      execute: (plan) => executePlan(plan, undefined, this.#executeParts(request)),
+    };
+    for await (const step of switchover(request, parts, signal)) {
+      if (step.kind === 'executed') {
+        const { site: home, epoch } = step.report.home;
+        this.#deps.log.info({ group, from, home, epoch, requestedBy }, 'switchover');
+      }
+      yield step;
+    }
   }
 
   // --- inner

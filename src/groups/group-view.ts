@@ -6,6 +6,7 @@ import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import type { ListedOffset } from '../kafka/cluster.ts';
 import { weakest } from '../offsets/certainty.ts';
 import type { Topology } from '../topology/model.ts';
 import type { GroupHome, TranslateAnswer, TranslatedPosition } from './answer.ts';
@@ -182,6 +183,21 @@ export class GroupView {
   async members(site: SiteName, group: string): Promise<number | undefined> {
     try {
       return (await this.#soon(site, this.cluster(site)?.groupMembers(group)))?.memberCount;
+    } catch (error) {
+      if (isMeshError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Ends of those of the logs that are copied from there; undefined: the site does not answer. */
+  async ends(
+    logs: readonly { readonly topic: string; readonly partition: number }[],
+    from: SiteName,
+    to: SiteName,
+  ): Promise<readonly ListedOffset[] | undefined> {
+    const copied = this.#parts.translator().crossing(logs, from, to);
+    try {
+      return await this.#soon(from, this.cluster(from)?.listOffsets(copied, 'latest'));
     } catch (error) {
       if (isMeshError(error)) return undefined;
       throw error;

@@ -54,6 +54,36 @@ export class Translator {
     return step === undefined ? [] : this.#maps.partitions(step.flow, step.topic);
   }
 
+  /** Those of the logs whose records cross from there to the target. */
+  crossing<T extends { readonly topic: string; readonly partition: number }>(
+    logs: readonly T[],
+    from: SiteName,
+    to: SiteName,
+  ): readonly T[] {
+    return logs.filter(({ topic }) => {
+      const route = translationRoute(this.#topology, topic, from, to);
+      return route?.steps[0]?.direction === 'forward';
+    });
+  }
+
+  /** Those of them whose copy has not reached the offset, with what is missing at least. */
+  behind(
+    logs: readonly {
+      readonly topic: string;
+      readonly partition: number;
+      readonly offset: bigint;
+    }[],
+    from: SiteName,
+    to: SiteName,
+  ): readonly { readonly log: string; readonly recordsAtLeast: bigint }[] {
+    return this.crossing(logs, from, to).flatMap(({ topic, partition, offset }) => {
+      const route = translationRoute(this.#topology, topic, from, to);
+      const scannedEnd = this.#lossReader(route, partition)?.frontier?.scannedEnd ?? 0;
+      const missing = offset - BigInt(Math.max(0, scannedEnd));
+      return missing > 0n ? [{ log: `${topic}/${partition}`, recordsAtLeast: missing }] : [];
+    });
+  }
+
   /** When the end of the source was last seen, over all flows from it to the target; wall clock. */
   sourceEndAsOfMs(
     positions: readonly SourcePosition[],

@@ -1,6 +1,6 @@
 /** What is asked of groups, and what agents tell one another about them. */
 import type { SiteName } from '../base/ids.ts';
-import type { GroupHome, GroupPosition } from './answer.ts';
+import type { FailoverPlan, FailoverReport, GroupHome, GroupPosition } from './answer.ts';
 
 export interface TranslateRequest {
   readonly group: string;
@@ -19,6 +19,25 @@ export interface FailoverRequest {
   readonly from: SiteName;
   readonly to: SiteName;
 }
+
+export interface SwitchoverRequest extends FailoverRequest {
+  /** Whoever asks has stopped the producers: so wait until all that they wrote is here too. */
+  readonly producersStopped: boolean;
+  /** False: only say what would be done and waited for. */
+  readonly execute: boolean;
+  /** Given up after so long, with nothing changed. */
+  readonly timeoutMs: number;
+  readonly requestedBy: string;
+}
+
+export type SwitchoverStep =
+  | {
+      readonly kind: 'waiting';
+      readonly plan: FailoverPlan;
+      /** A sentence each; empty: it could be done at this moment. */
+      readonly waitingFor: readonly string[];
+    }
+  | { readonly kind: 'executed'; readonly report: FailoverReport };
 
 /** One change of what is known about groups; a position without offset is a deleted commit. */
 export type GroupUpdate =

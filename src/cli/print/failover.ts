@@ -1,5 +1,10 @@
 /** Tables of `translate` and `failover`. */
-import type { PlanJson, ReportJson, TranslateJson } from '../../client/answers.ts';
+import type {
+  PlanJson,
+  ReportJson,
+  SwitchoverPlanJson,
+  TranslateJson,
+} from '../../client/answers.ts';
 import { clockTime, count, table } from './table.ts';
 
 const header = ['LOG', 'THERE', 'HERE', 'HOW', 'WHY', 'RE-READ', 'NOT HERE'];
@@ -67,11 +72,21 @@ function planBody(plan: PlanJson): string {
   ].join('');
 }
 
+function refusedText({ refusals }: PlanJson): string {
+  return `refused: ${refusals.join('\nrefused: ')}\nnothing changed\n`;
+}
+
+export function switchoverTable(plan: SwitchoverPlanJson): string {
+  const body = planBody(plan);
+  if (plan.refusals.length > 0) return body + refusedText(plan);
+  const waiting = plan.waitingFor.map((text) => `would wait for: ${text}\n`).join('');
+  const verdict = `verdict: ${plan.waitingFor.length === 0 ? 'ready, ' : ''}`;
+  return `${body}${waiting}${verdict}${verdictText(plan.translation)} · nothing changed; again with --execute\n`;
+}
+
 export function planTable(plan: PlanJson): string {
   const body = planBody(plan);
-  if (plan.refusals.length > 0) {
-    return `${body}refused: ${plan.refusals.join('\nrefused: ')}\nnothing changed\n`;
-  }
+  if (plan.refusals.length > 0) return body + refusedText(plan);
   const again = `again with --execute --plan ${plan.planId}`;
   return `${body}verdict: ready, ${verdictText(plan.translation)} · nothing changed; ${again}\n`;
 }

@@ -8,7 +8,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -60,6 +62,34 @@ export interface ExecuteResponse {
   committed: TranslatedPosition[];
   home?: GroupHome | undefined;
   executedAtMs: bigint;
+}
+
+export interface SwitchoverRequest {
+  group: string;
+  from: string;
+  to: string;
+  /** The producers at `from` have been stopped: wait until all that they wrote is at `to`. */
+  producersStopped: boolean;
+  /** False: only say what would be done and waited for. */
+  execute: boolean;
+  /** Given up after so long, with nothing changed. */
+  timeoutMs: bigint;
+  requestedBy: string;
+}
+
+export interface SwitchoverResponse {
+  step?:
+    | { $case: "waiting"; value: SwitchoverResponse_Waiting }
+    | { $case: "executed"; value: ExecuteResponse }
+    | undefined;
+}
+
+export interface SwitchoverResponse_Waiting {
+  plan?:
+    | FailoverPlan
+    | undefined;
+  /** A sentence each; empty: it could be done at this moment. */
+  waitingFor: string[];
 }
 
 function createBaseFailoverPlan(): FailoverPlan {
@@ -701,6 +731,378 @@ export const ExecuteResponse: MessageFns<ExecuteResponse> = {
   },
 };
 
+function createBaseSwitchoverRequest(): SwitchoverRequest {
+  return { group: "", from: "", to: "", producersStopped: false, execute: false, timeoutMs: 0n, requestedBy: "" };
+}
+
+export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
+  encode(message: SwitchoverRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.from !== "") {
+      writer.uint32(18).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(26).string(message.to);
+    }
+    if (message.producersStopped !== false) {
+      writer.uint32(32).bool(message.producersStopped);
+    }
+    if (message.execute !== false) {
+      writer.uint32(40).bool(message.execute);
+    }
+    if (message.timeoutMs !== 0n) {
+      if (BigInt.asIntN(64, message.timeoutMs) !== message.timeoutMs) {
+        throw new globalThis.Error("value provided for field message.timeoutMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.timeoutMs);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(58).string(message.requestedBy);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SwitchoverRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSwitchoverRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.producersStopped = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.execute = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.timeoutMs = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SwitchoverRequest {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      from: isSet(object.from) ? globalThis.String(object.from) : "",
+      to: isSet(object.to) ? globalThis.String(object.to) : "",
+      producersStopped: isSet(object.producersStopped)
+        ? globalThis.Boolean(object.producersStopped)
+        : isSet(object.producers_stopped)
+        ? globalThis.Boolean(object.producers_stopped)
+        : false,
+      execute: isSet(object.execute) ? globalThis.Boolean(object.execute) : false,
+      timeoutMs: isSet(object.timeoutMs)
+        ? BigInt(object.timeoutMs)
+        : isSet(object.timeout_ms)
+        ? BigInt(object.timeout_ms)
+        : 0n,
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+    };
+  },
+
+  toJSON(message: SwitchoverRequest): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.from !== "") {
+      obj.from = message.from;
+    }
+    if (message.to !== "") {
+      obj.to = message.to;
+    }
+    if (message.producersStopped !== false) {
+      obj.producersStopped = message.producersStopped;
+    }
+    if (message.execute !== false) {
+      obj.execute = message.execute;
+    }
+    if (message.timeoutMs !== 0n) {
+      obj.timeoutMs = message.timeoutMs.toString();
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SwitchoverRequest>): SwitchoverRequest {
+    return SwitchoverRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SwitchoverRequest>): SwitchoverRequest {
+    const message = createBaseSwitchoverRequest();
+    message.group = object.group ?? "";
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.producersStopped = object.producersStopped ?? false;
+    message.execute = object.execute ?? false;
+    message.timeoutMs = (object.timeoutMs !== undefined && object.timeoutMs !== null) ? BigInt(object.timeoutMs) : 0n;
+    message.requestedBy = object.requestedBy ?? "";
+    return message;
+  },
+};
+
+function createBaseSwitchoverResponse(): SwitchoverResponse {
+  return { step: undefined };
+}
+
+export const SwitchoverResponse: MessageFns<SwitchoverResponse> = {
+  encode(message: SwitchoverResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.step?.$case) {
+      case "waiting":
+        SwitchoverResponse_Waiting.encode(message.step.value, writer.uint32(10).fork()).join();
+        break;
+      case "executed":
+        ExecuteResponse.encode(message.step.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SwitchoverResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSwitchoverResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.step = { $case: "waiting", value: SwitchoverResponse_Waiting.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.step = { $case: "executed", value: ExecuteResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SwitchoverResponse {
+    return {
+      step: isSet(object.waiting)
+        ? { $case: "waiting", value: SwitchoverResponse_Waiting.fromJSON(object.waiting) }
+        : isSet(object.executed)
+        ? { $case: "executed", value: ExecuteResponse.fromJSON(object.executed) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: SwitchoverResponse): unknown {
+    const obj: any = {};
+    if (message.step?.$case === "waiting") {
+      obj.waiting = SwitchoverResponse_Waiting.toJSON(message.step.value);
+    } else if (message.step?.$case === "executed") {
+      obj.executed = ExecuteResponse.toJSON(message.step.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SwitchoverResponse>): SwitchoverResponse {
+    return SwitchoverResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SwitchoverResponse>): SwitchoverResponse {
+    const message = createBaseSwitchoverResponse();
+    switch (object.step?.$case) {
+      case "waiting": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "waiting", value: SwitchoverResponse_Waiting.fromPartial(object.step.value) };
+        }
+        break;
+      }
+      case "executed": {
+        if (object.step?.value !== undefined && object.step?.value !== null) {
+          message.step = { $case: "executed", value: ExecuteResponse.fromPartial(object.step.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseSwitchoverResponse_Waiting(): SwitchoverResponse_Waiting {
+  return { plan: undefined, waitingFor: [] };
+}
+
+export const SwitchoverResponse_Waiting: MessageFns<SwitchoverResponse_Waiting> = {
+  encode(message: SwitchoverResponse_Waiting, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.plan !== undefined) {
+      FailoverPlan.encode(message.plan, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.waitingFor) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SwitchoverResponse_Waiting {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSwitchoverResponse_Waiting();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.plan = FailoverPlan.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.waitingFor.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SwitchoverResponse_Waiting {
+    return {
+      plan: isSet(object.plan) ? FailoverPlan.fromJSON(object.plan) : undefined,
+      waitingFor: globalThis.Array.isArray(object?.waitingFor)
+        ? object.waitingFor.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.waiting_for)
+        ? object.waiting_for.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: SwitchoverResponse_Waiting): unknown {
+    const obj: any = {};
+    if (message.plan !== undefined) {
+      obj.plan = FailoverPlan.toJSON(message.plan);
+    }
+    if (message.waitingFor?.length) {
+      obj.waitingFor = message.waitingFor;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SwitchoverResponse_Waiting>): SwitchoverResponse_Waiting {
+    return SwitchoverResponse_Waiting.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SwitchoverResponse_Waiting>): SwitchoverResponse_Waiting {
+    const message = createBaseSwitchoverResponse_Waiting();
+    message.plan = (object.plan !== undefined && object.plan !== null)
+      ? FailoverPlan.fromPartial(object.plan)
+      : undefined;
+    message.waitingFor = object.waitingFor?.map((e) => e) || [];
+    return message;
+  },
+};
+
 export type FailoverServiceService = typeof FailoverServiceService;
 export const FailoverServiceService = {
   /** What would be done, and what speaks against it. Changes nothing. */
@@ -723,6 +1125,19 @@ export const FailoverServiceService = {
     responseSerialize: (value: ExecuteResponse): Buffer => Buffer.from(ExecuteResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ExecuteResponse => ExecuteResponse.decode(value),
   },
+  /**
+   * A planned move, without loss: what is waited for, whenever it changes, then the report. Cancelled
+   * before the report it is called off, and nothing has changed.
+   */
+  switchover: {
+    path: "/causeway.v1.FailoverService/Switchover" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: SwitchoverRequest): Buffer => Buffer.from(SwitchoverRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SwitchoverRequest => SwitchoverRequest.decode(value),
+    responseSerialize: (value: SwitchoverResponse): Buffer => Buffer.from(SwitchoverResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SwitchoverResponse => SwitchoverResponse.decode(value),
+  },
 } as const;
 
 export interface FailoverServiceServer extends UntypedServiceImplementation {
@@ -730,6 +1145,11 @@ export interface FailoverServiceServer extends UntypedServiceImplementation {
   plan: handleUnaryCall<PlanRequest, PlanResponse>;
   /** Plans again and does it; refused when `plan_id` is given and the plan has changed. */
   execute: handleUnaryCall<ExecuteRequest, ExecuteResponse>;
+  /**
+   * A planned move, without loss: what is waited for, whenever it changes, then the report. Cancelled
+   * before the report it is called off, and nothing has changed.
+   */
+  switchover: handleServerStreamingCall<SwitchoverRequest, SwitchoverResponse>;
 }
 
 export interface FailoverServiceClient extends Client {
@@ -762,6 +1182,16 @@ export interface FailoverServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ExecuteResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * A planned move, without loss: what is waited for, whenever it changes, then the report. Cancelled
+   * before the report it is called off, and nothing has changed.
+   */
+  switchover(request: SwitchoverRequest, options?: Partial<CallOptions>): ClientReadableStream<SwitchoverResponse>;
+  switchover(
+    request: SwitchoverRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<SwitchoverResponse>;
 }
 
 export const FailoverServiceClient = makeGenericClientConstructor(

@@ -1,0 +1,104 @@
+/**
+ * `causeway switchover`: a planned move without loss. Says what it waits for; Ctrl-C before the
+ * commit calls it off.
+ */
+import { Command } from 'commander';
+import { MeshError } from '../../base/errors.ts';
+import type { AgentClient } from '../../client/agent-client.ts';
+import { reportJson, switchoverPlanJson } from '../../client/json.ts';
+import type { SwitchoverRequest, SwitchoverStep } from '../../groups/updates.ts';
+import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
+import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
+import { print, withOutput, type OutputFormat } from '../output.ts';
+import { reportTable, switchoverTable } from '../print/failover.ts';
+import { siteOption } from './translate.ts';
+
+interface Options extends FindOptions {
+  readonly output: OutputFormat;
+  readonly group: string;
+  readonly from: string;
+  readonly to: string;
+  readonly execute?: boolean;
+  readonly producersStopped?: boolean;
+  readonly wait: string;
+}
+
+const help = `
+Both sites must be there. With --execute it waits until the group has no members at either site and
+all that it has read has crossed; with --producers-stopped, until nothing is written there any more
+and all of it has crossed. Then it commits and moves the home: start the members at the new site.
+Until the commit Ctrl-C calls it off. Exit code 3: refused, called off, or not come true in time;
+nothing was changed.`;
+
+export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
+  const command = new Command('switchover')
+    .description('move a group to another site as planned, without loss')
+    .requiredOption('--group <group>', 'the consumer group')
+    .requiredOption('--from <site>', 'its home until now')
+    .requiredOption('--to <site>', 'its home from now on')
+    .option('--execute', 'do it; without it the plan is only shown')
+    .option('--producers-stopped', 'wait until all that was written there is here as well')
+    .option('--wait <seconds>', 'with --execute: give up after so long', '300')
+    .addHelpText('after', help);
+  return withOutput(withAgentOptions(command)).action(async (options: Options) => {
+    const request: SwitchoverRequest = {
+      group: options.group,
+      from: siteOption('from', options.from),
+      to: siteOption('to', options.to),
+      execute: options.execute ?? false,
+      producersStopped: options.producersStopped ?? false,
+      timeoutMs: waitMs(options.wait),
+      requestedBy: io.user,
+    };
+    const addresses = await agentAddresses(io, options, request.to);
+    const calledOff = new AbortController();
+    const stopListening = io.onSignal(() => calledOff.abort());
+    try {
+      const last = await askFirst(io, addresses, options, (client) =>
+        follow(io, client, request, calledOff.signal),
+      );
+      show(io, options.output, last, exit);
+    } finally {
+      stopListening();
+    }
+  });
+}
+
+function waitMs(wait: string): number {
+  const seconds = Number(wait);
+  if (Number.isFinite(seconds) && seconds > 0 && seconds <= 86_400) return seconds * 1000;
+  const found = JSON.stringify(wait);
+  throw new MeshError('usage', `--wait: found ${found}, wanted seconds from 1 to 86400`);
+}
+
+/** The last step; what is waited for meanwhile goes to stderr. */
+async function follow(
+  io: CliIo,
+  client: AgentClient,
+  request: SwitchoverRequest,
+  signal: AbortSignal,
+): Promise<SwitchoverStep> {
+  let last: SwitchoverStep | undefined;
+  for await (const step of client.switchover(request, signal)) {
+    last = step;
+    if (step.kind === 'waiting' && request.execute && step.waitingFor.length > 0) {
+      io.err(`waiting for: ${step.waitingFor.join('; ')}\n`);
+    }
+  }
+  if (last !== undefined && (last.kind === 'executed' || !request.execute)) return last;
+  const what = signal.aborted ? 'called off' : 'the agent ended it before it was done';
+  // Perhaps it was too late: the home tells.
+  const { home } = (await client.planFailover(request)).answer;
+  const at =
+    home === undefined ? 'has no home' : `is at home at ${home.site} (epoch ${home.epoch})`;
+  throw new MeshError('precondition', `${what}: ${request.group} ${at}`);
+}
+
+function show(io: CliIo, format: OutputFormat, last: SwitchoverStep, exit: ExitCode): void {
+  if (last.kind === 'executed') {
+    print(io, format, reportJson(last.report), reportTable);
+    return;
+  }
+  print(io, format, switchoverPlanJson(last.plan, last.waitingFor), switchoverTable);
+  if (last.plan.refusals.length > 0) exit.value = exitCodes.condition;
+}
