@@ -22,9 +22,15 @@ import type {
 import { ByteBudget } from '../flow/byte-budget.ts';
 import { ClusterView } from '../flow/cluster-view.ts';
 import type { FlowEvent } from '../flow/flow-context.ts';
-import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
+import type {
+  FailoverPlan,
+  FailoverReport,
+  GroupReadiness,
+  TranslateAnswer,
+} from '../groups/answer.ts';
 import type { SiteLiveness } from '../groups/group-ports.ts';
 import { GroupService } from '../groups/group-service.ts';
+import { countReadiness } from '../groups/readiness.ts';
 import { Translator } from '../groups/translator.ts';
 import type {
   FailoverRequest,
@@ -272,7 +278,7 @@ export class SiteAgent implements AgentPorts {
     return this.#options.identity;
   }
 
-  async status(): Promise<MeshStatus> {
+  status(): MeshStatus {
     const { flows, groups, peers, keeper } = this.#running();
     const { version, hash, conflict } = keeper.view();
     return {
@@ -282,7 +288,7 @@ export class SiteAgent implements AgentPorts {
       conflict: conflict && `${conflict.peer}: ${conflict.differences.join('; ')}`,
       flows: flows.statuses(),
       peers: peers.views(),
-      groups: await groups.counts(),
+      groups: countReadiness(groups.readiness()),
     };
   }
 
@@ -317,6 +323,10 @@ export class SiteAgent implements AgentPorts {
 
   async translate(request: TranslateRequest): Promise<TranslateAnswer> {
     return this.#running().groups.translate(request);
+  }
+
+  listGroups(): readonly GroupReadiness[] {
+    return this.#running().groups.readiness();
   }
 
   async planFailover(request: FailoverRequest): Promise<FailoverPlan> {

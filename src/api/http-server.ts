@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
-import { agentStatusJson, lagJson, translateJson } from '../client/json.ts';
+import { agentStatusJson, lagJson, readinessJson, translateJson } from '../client/json.ts';
 import { parsePosition } from '../client/position-text.ts';
 import type { AgentPorts } from './ports.ts';
 import { groupAndSites } from './services.ts';
@@ -17,7 +17,7 @@ interface Answer {
   readonly body: string;
 }
 
-type Handler = (query: URLSearchParams, ports: AgentPorts) => Promise<Answer>;
+type Handler = (query: URLSearchParams, ports: AgentPorts) => Answer | Promise<Answer>;
 
 const json = (value: unknown, status = 200): Answer => ({
   status,
@@ -26,20 +26,21 @@ const json = (value: unknown, status = 200): Answer => ({
 });
 
 const routes: Readonly<Record<string, Handler>> = {
-  '/livez': () => Promise.resolve({ status: 200, type: 'text/plain', body: 'ok\n' }),
+  '/livez': () => ({ status: 200, type: 'text/plain', body: 'ok\n' }),
   '/readyz': (_query, ports) => {
     const { isReady, reasons } = ports.readiness();
     const body = isReady ? 'ready\n' : `${reasons.join('\n')}\n`;
-    return Promise.resolve({ status: isReady ? 200 : 503, type: 'text/plain', body });
+    return { status: isReady ? 200 : 503, type: 'text/plain', body };
   },
   '/metrics': async (_query, ports) => ({
     status: 200,
     type: 'text/plain; version=0.0.4; charset=utf-8',
     body: await ports.metricsText(),
   }),
-  '/v1/status': async (_query, ports) =>
-    json({ schema: 1, ...agentStatusJson(await ports.status()) }),
-  '/v1/lag': async (_query, ports) => json(lagJson((await ports.status()).flows)),
+  '/v1/status': (_query, ports) => json({ schema: 1, ...agentStatusJson(ports.status()) }),
+  '/v1/groups': (_query, ports) =>
+    json({ schema: 1, groups: ports.listGroups().map(readinessJson), silent: [] }),
+  '/v1/lag': (_query, ports) => json(lagJson(ports.status().flows)),
   '/v1/translate': async (query, ports) => {
     const group = query.get('group') ?? '';
     const request = groupAndSites(group, query.get('from') ?? '', query.get('to') ?? '');

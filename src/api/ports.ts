@@ -17,11 +17,16 @@ import type {
   SwitchoverStep,
   TranslateRequest,
 } from '../groups/updates.ts';
-import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
+import type {
+  FailoverPlan,
+  FailoverReport,
+  GroupReadiness,
+  TranslateAnswer,
+} from '../groups/answer.ts';
 
 export interface AgentPorts {
   identity(): AgentIdentity;
-  status(): Promise<MeshStatus>;
+  status(): MeshStatus;
   readiness(): Readiness;
   /** Prometheus text. */
   metricsText(): Promise<string>;
@@ -33,6 +38,7 @@ export interface AgentPorts {
   proposeTopology(source: string, proposedBy: string): Promise<TopologyView>;
 
   translate(request: TranslateRequest): Promise<TranslateAnswer>;
+  listGroups(): readonly GroupReadiness[];
   planFailover(request: FailoverRequest): Promise<FailoverPlan>;
   /** Plans again; refuses with plan_changed when planId is given and differs. */
   executeFailover(

@@ -75,6 +75,7 @@ function checkpointService(parts: ServiceParts): CheckpointServiceServer {
         }),
       ),
     })),
+    listGroups: unary(parts, () => ({ groups: ports.listGroups().map(groups.toReadiness) })),
     watchGroups: streaming(
       parts,
       (_request, signal) => ports.watchGroups(signal),
@@ -118,7 +119,7 @@ function failoverService(parts: ServiceParts): FailoverServiceServer {
 function flowService(parts: ServiceParts): FlowServiceServer {
   const { ports } = parts;
   return {
-    status: unary(parts, async () => convert.toStatus(await ports.status())),
+    status: unary(parts, () => convert.toStatus(ports.status())),
     pause: unary(parts, async ({ flow, requestedBy }) => {
       await ports.pauseFlow(flowOf(flow), requestedBy);
       return {};

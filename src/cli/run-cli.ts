@@ -46,6 +46,7 @@ const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<C
   agent: async (io) => (await import('./commands/agent.ts')).agentCommand(io),
   check: async (io) => (await import('./commands/check.ts')).checkCommand(io),
   failover: async (io, exit) => (await import('./commands/failover.ts')).failoverCommand(io, exit),
+  groups: async (io, exit) => (await import('./commands/groups.ts')).groupsCommand(io, exit),
   lag: async (io) => (await import('./commands/lag.ts')).lagCommand(io),
   pause: async (io) => (await import('./commands/pause.ts')).pauseCommand(io),
   resume: async (io) => (await import('./commands/pause.ts')).resumeCommand(io),

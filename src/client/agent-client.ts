@@ -38,7 +38,12 @@ import {
   type ProposeRequest,
   type ProposeResponse,
 } from '../gen/causeway/v1/topology.ts';
-import type { FailoverPlan, FailoverReport, TranslateAnswer } from '../groups/answer.ts';
+import type {
+  FailoverPlan,
+  FailoverReport,
+  GroupReadiness,
+  TranslateAnswer,
+} from '../groups/answer.ts';
 import type {
   FailoverRequest,
   GroupUpdate,
@@ -147,6 +152,14 @@ export class AgentClient implements AsyncDisposable {
     );
     const positions = request.positions.map((one) => ({ ...one }));
     return groups.fromTranslation((await call({ ...request, positions })).translation);
+  }
+
+  async listGroups(): Promise<readonly GroupReadiness[]> {
+    const call = this.#unary<wire.ListGroupsRequest, wire.ListGroupsResponse>(
+      'list groups',
+      (q, m, o, done) => this.#checkpoint.listGroups(q, m, o, done),
+    );
+    return (await call({})).groups.map(groups.fromReadiness);
   }
 
   async planFailover(request: FailoverRequest): Promise<FailoverPlan> {

@@ -19,13 +19,15 @@ const position = z.object({
   generation: z.int(),
 });
 
+const groupMode = z.enum(['single', 'local', 'everywhere', 'off', 'contested']);
+
 export const translateSchema = z.object({
   schema: z.literal(1),
   mesh: z.string(),
   group: z.string(),
   from: z.string(),
   to: z.string(),
-  mode: z.enum(['single', 'local', 'everywhere', 'off', 'contested']),
+  mode: groupMode,
   home: home.optional(),
   verdict: z.enum(['exact', 'lower_bound', 'unknown']),
   safeToStart: z.boolean(),
@@ -123,9 +125,51 @@ export const statusSchema = z.object({
   silent: z.array(z.object({ grpc: z.string(), why: z.string() })),
 });
 
+const readiness = z.object({
+  /** The site that was asked: where the group would go on. */
+  site: z.string(),
+  group: z.string(),
+  mode: groupMode,
+  home: home.optional(),
+  from: z.string().optional(),
+  state: z.enum(['home', 'ready', 'bounded', 'unknown', 'own', 'contested']),
+  why: z.string(),
+  partitions: z.int(),
+  exactPartitions: z.int(),
+  notHereAtLeast: offset,
+  reread: offset,
+  positionsAsOf: z.string().optional(),
+});
+
+/** `groups`: a row per group and site. */
+export const groupsSchema = z.object({
+  schema: z.literal(1),
+  groups: z.array(readiness),
+  silent: z.array(z.object({ site: z.string(), why: z.string() })),
+});
+
+/** `failover --all-groups`: what became of each, or would. */
+export const failoverAllSchema = z.object({
+  schema: z.literal(1),
+  from: z.string(),
+  to: z.string(),
+  groups: z.array(
+    z.object({
+      group: z.string(),
+      outcome: z.enum(['planned', 'moved', 'refused', 'left']),
+      why: z.string(),
+      plan: planSchema.optional(),
+      report: reportSchema.optional(),
+    }),
+  ),
+});
+
 export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
 
 export type TranslateJson = z.infer<typeof translateSchema>;
+export type ReadinessJson = z.infer<typeof readiness>;
+export type GroupsJson = z.infer<typeof groupsSchema>;
+export type FailoverAllJson = z.infer<typeof failoverAllSchema>;
 export type SwitchoverPlanJson = z.infer<typeof switchoverPlanSchema>;
 export type PlanJson = z.infer<typeof planSchema>;
 export type ReportJson = z.infer<typeof reportSchema>;

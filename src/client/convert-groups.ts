@@ -8,6 +8,8 @@ import type {
   GroupHome,
   GroupMode,
   GroupPosition,
+  GroupReadiness,
+  ReadinessState,
   TranslateAnswer,
   TranslatedPosition,
   TranslationReason,
@@ -32,6 +34,15 @@ const reasons: readonly TranslationReason[] = [
   'no_map',
   'not_replicated',
   'generation_changed',
+];
+
+const readinessStates: readonly ReadinessState[] = [
+  'home',
+  'ready',
+  'bounded',
+  'unknown',
+  'own',
+  'contested',
 ];
 
 // The values of the generated enums are their prefix and our names in capitals: hence each `as`.
@@ -184,6 +195,28 @@ export function fromSwitchoverStep({
     case undefined:
       return undefined;
   }
+}
+
+export function toReadiness(group: GroupReadiness): wire.GroupReadiness {
+  return {
+    ...group,
+    mode: toEnum('GROUP_MODE', group.mode) as wire.GroupMode,
+    home: group.home && toHome(group.home),
+    state: toEnum('READINESS_STATE', group.state) as wire.ReadinessState,
+    positionsAsOfMs: ms(group.positionsAsOfMs),
+  };
+}
+
+export function fromReadiness(group: wire.GroupReadiness): GroupReadiness {
+  return {
+    ...group,
+    mode: fromEnum('GROUP_MODE', group.mode, modes),
+    home: group.home && fromHome(group.home),
+    site: site(group.site),
+    from: group.from === undefined ? undefined : site(group.from),
+    state: fromEnum('READINESS_STATE', group.state, readinessStates),
+    positionsAsOfMs: number(group.positionsAsOfMs),
+  };
 }
 
 export function toGroupUpdate(update: GroupUpdate): checkpoint.GroupUpdate {

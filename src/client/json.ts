@@ -3,6 +3,7 @@ import type { FlowStatus } from '../flow/status.ts';
 import type {
   FailoverPlan,
   FailoverReport,
+  GroupReadiness,
   TranslateAnswer,
   TranslatedPosition,
 } from '../groups/answer.ts';
@@ -12,6 +13,7 @@ import type {
   FlowJson,
   LagJson,
   PlanJson,
+  ReadinessJson,
   ReportJson,
   SwitchoverPlanJson,
   StatusJson,
@@ -101,6 +103,23 @@ export function reportJson(report: FailoverReport): ReportJson {
     committed: report.committed.map(positionJson),
     home: { site: report.home.site, epoch: report.home.epoch },
     executedAt: iso(report.executedAtMs),
+  };
+}
+
+export function readinessJson(group: GroupReadiness): ReadinessJson {
+  return {
+    site: group.site,
+    group: group.group,
+    mode: group.mode,
+    ...known('home', group.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...known('from', group.from, String),
+    state: group.state,
+    why: group.why,
+    partitions: group.partitions,
+    exactPartitions: group.exactPartitions,
+    notHereAtLeast: text(group.notHereAtLeast),
+    reread: text(group.reread),
+    ...known('positionsAsOf', group.positionsAsOfMs, iso),
   };
 }
 

@@ -80,6 +80,28 @@ export interface TranslateAnswer {
   readonly positions: readonly TranslatedPosition[];
 }
 
+/** What would become of a group at this site, if it had to go on here now. */
+export type ReadinessState = 'home' | 'ready' | 'bounded' | 'unknown' | 'own' | 'contested';
+
+export interface GroupReadiness {
+  readonly group: string;
+  /** Where it would go on. */
+  readonly site: SiteName;
+  readonly mode: GroupMode;
+  readonly home: GroupHome | undefined;
+  /** Whose positions the rest is about; undefined when there is nothing to translate. */
+  readonly from: SiteName | undefined;
+  readonly state: ReadinessState;
+  /** Empty, or why it is not ready. */
+  readonly why: string;
+  readonly partitions: number;
+  readonly exactPartitions: number;
+  /** Over the partitions where it is known. */
+  readonly notHereAtLeast: bigint;
+  readonly reread: bigint;
+  readonly positionsAsOfMs: number | undefined;
+}
+
 export interface FailoverPlan {
   /** Digest of everything the plan would do: executing with another one is refused. */
   readonly planId: string;

@@ -13,6 +13,7 @@ import type {
   FailoverPlan,
   FailoverReport,
   GroupHome,
+  GroupReadiness,
   TranslateAnswer,
   TranslatedPosition,
 } from './answer.ts';
@@ -158,8 +159,9 @@ export class GroupService {
     return this.#view.translate(request);
   }
 
-  counts(): ReturnType<GroupView['counts']> {
-    return this.#view.counts();
+  /** How well each group that is known could go on here now. */
+  readiness(): readonly GroupReadiness[] {
+    return this.#view.readiness();
   }
 
   async planFailover(request: FailoverRequest): Promise<FailoverPlan> {

@@ -9,12 +9,13 @@ import type { SiteName } from '../base/ids.ts';
 import type { ListedOffset } from '../kafka/cluster.ts';
 import { weakest } from '../offsets/certainty.ts';
 import type { Topology } from '../topology/model.ts';
-import type { GroupHome, TranslateAnswer, TranslatedPosition } from './answer.ts';
+import type { GroupHome, GroupReadiness, TranslateAnswer, TranslatedPosition } from './answer.ts';
 import type { FailoverFacts } from './failover.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger } from './ledger.ts';
 import { declaredMode } from './mode.ts';
 import type { PositionsStore } from './positions-store.ts';
+import { readinessState } from './readiness.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
 import type { FailoverRequest, TranslateRequest } from './updates.ts';
 
@@ -100,25 +101,11 @@ export class GroupView {
     };
   }
 
-  /** Groups that have a declared home elsewhere, by how well they could start here now. */
-  async counts(): Promise<{ ready: number; contested: number; bounded: number; unknown: number }> {
-    const { site, topology, store } = this.#parts;
-    const counts = { ready: 0, contested: 0, bounded: 0, unknown: 0 };
-    for (const group of new Set(store.sites().flatMap((one) => store.groups(one)))) {
-      const home = this.home(group);
-      if (home === undefined || declaredMode(topology(), group).mode !== 'single') continue;
-      if (home.site === site) {
-        counts.ready += 1;
-        continue;
-      }
-      const known = this.known(group, home.site);
-      const positions = await this.positions(known, home.site, site, false);
-      const verdict = weakest(positions.map(({ certainty }) => certainty));
-      if (positions.length === 0 || verdict === 'unknown') counts.unknown += 1;
-      else if (verdict === 'exact') counts.ready += 1;
-      else counts.bounded += 1;
-    }
-    return counts;
+  /** Every group that is known, by name: how well it could go on here now. */
+  readiness(): readonly GroupReadiness[] {
+    const { store } = this.#parts;
+    const groups = new Set(store.sites().flatMap((one) => store.groups(one)));
+    return [...groups].sort().map((group) => this.#readiness(group));
   }
 
   /** What is known of the group at a site, partitions without a commit included. */
@@ -202,6 +189,34 @@ export class GroupView {
       if (isMeshError(error)) return undefined;
       throw error;
     }
+  }
+
+  #readiness(group: string): GroupReadiness {
+    const { site, topology, translator, store } = this.#parts;
+    const { mode, isDeclared } = declaredMode(topology(), group);
+    const home = this.home(group);
+    const withPositions = store.sites().filter((one) => store.positions(one, group).length > 0);
+    const elsewhere = withPositions.filter((one) => one !== site);
+    const from = home?.site ?? (elsewhere.length === 1 ? elsewhere[0] : undefined);
+    const known = from === undefined || from === site ? [] : this.known(group, from);
+    const positions =
+      from === undefined ? [] : translator().translate(known, from, site, () => undefined);
+    const sum = (of: (one: TranslatedPosition) => bigint | undefined): bigint =>
+      positions.reduce((total, one) => total + (of(one) ?? 0n), 0n);
+    const facts = { site, mode, isDeclared, home, withPositions, positions };
+    return {
+      group,
+      site,
+      mode,
+      home,
+      from: positions.length === 0 ? undefined : from,
+      ...readinessState(facts),
+      partitions: positions.length,
+      exactPartitions: positions.filter(({ certainty }) => certainty === 'exact').length,
+      notHereAtLeast: sum(({ notHereAtLeast }) => notHereAtLeast),
+      reread: sum(({ reread }) => reread),
+      positionsAsOfMs: from === undefined ? undefined : store.asOfMs(from, group),
+    };
   }
 
   /** First offsets still held at the target: nothing older may be answered. */

@@ -5,7 +5,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import kafkajs from 'kafkajs';
-import { planSchema, reportSchema, translateSchema } from '../../src/client/answers.ts';
+import {
+  groupsSchema,
+  planSchema,
+  reportSchema,
+  translateSchema,
+} from '../../src/client/answers.ts';
 import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
 import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { findSandbox } from '../../src/sandbox/sandbox.ts';
@@ -181,9 +186,34 @@ test('failover and failback: refused in time, exact, at home again', async () =>
     outdated.text,
     new RegExp(`plan ffffffff is out of date: it would be ${plan.planId}`),
   );
-  const done = await run('east', 'west', '--execute', '--plan', plan.planId, '-o', 'json');
+  const readiness = await causeway('groups', '--site', 'west', '--topology', file, '-o', 'json');
+  assert.equal(readiness.code, 0, readiness.text);
+  assert.deepEqual(
+    groupsSchema.parse(JSON.parse(readiness.text)).groups.map((one) => [one.group, one.state]),
+    [
+      ['audit', 'ready'],
+      ['billing', 'ready'],
+    ],
+  );
+  const all = (...more: string[]): ReturnType<typeof causeway> => {
+    const sites = ['--all-groups', '--from', 'east', '--to', 'west', '--topology', file];
+    return causeway('failover', ...sites, ...more);
+  };
+  const planned = await all();
+  assert.equal(planned.code, 0, planned.text);
+  assert.match(planned.text, /2 planned · nothing changed/);
+  const reportFile = path.join(dir, 'billing.json');
+  const report = ['--plan', plan.planId, '--report', reportFile];
+  const done = await run('east', 'west', '--execute', ...report);
   assert.equal(done.code, 0, done.text);
-  assert.deepEqual(reportSchema.parse(JSON.parse(done.text)).home, { site: 'west', epoch: 2 });
+  const filed = reportSchema.parse(JSON.parse(readFileSync(reportFile, 'utf8')));
+  assert.deepEqual(filed.home, { site: 'west', epoch: 2 });
+  const rest = await all('--execute', '--report', path.join(dir, 'all.md'));
+  assert.equal(rest.code, 0, rest.text);
+  assert.match(rest.text, /^audit +moved +exact +2 of 2 /m);
+  assert.match(rest.text, /^east->west: 1 moved$/m);
+  assert.match(readFileSync(path.join(dir, 'all.md'), 'utf8'), /^# Failover of all groups/);
+  assert.deepEqual(await committed(west, 'audit'), translated);
 
   // It goes on at exactly its records: all that it had not read, and none that it had.
   const there = await consume(brokers.west, 'billing', ['east.orders'], 800);

@@ -11,6 +11,7 @@ import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '..
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
 import { reportTable, switchoverTable } from '../print/failover.ts';
+import { checkReportName, writeReport } from '../report-file.ts';
 import { siteOption } from './translate.ts';
 
 interface Options extends FindOptions {
@@ -21,6 +22,7 @@ interface Options extends FindOptions {
   readonly execute?: boolean;
   readonly producersStopped?: boolean;
   readonly wait: string;
+  readonly report?: string;
 }
 
 const help = `
@@ -39,8 +41,10 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
     .option('--execute', 'do it; without it the plan is only shown')
     .option('--producers-stopped', 'wait until all that was written there is here as well')
     .option('--wait <seconds>', 'with --execute: give up after so long', '300')
+    .option('--report <file>', 'with --execute: write down what was done, as .md or .json')
     .addHelpText('after', help);
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
+    checkReportName(options.report);
     const request: SwitchoverRequest = {
       group: options.group,
       from: siteOption('from', options.from),
@@ -57,7 +61,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
       const last = await askFirst(io, addresses, options, (client) =>
         follow(io, client, request, calledOff.signal),
       );
-      show(io, options.output, last, exit);
+      await show(io, options, last, exit);
     } finally {
       stopListening();
     }
@@ -94,11 +98,19 @@ async function follow(
   throw new MeshError('precondition', `${what}: ${request.group} ${at}`);
 }
 
-function show(io: CliIo, format: OutputFormat, last: SwitchoverStep, exit: ExitCode): void {
+async function show(
+  io: CliIo,
+  { output, report: file, group, from, to }: Options,
+  last: SwitchoverStep,
+  exit: ExitCode,
+): Promise<void> {
   if (last.kind === 'executed') {
-    print(io, format, reportJson(last.report), reportTable);
+    const answer = reportJson(last.report);
+    print(io, output, answer, reportTable);
+    const title = `Switchover of ${group}, ${from} to ${to}`;
+    await writeReport(io, file, { title, answer, table: reportTable });
     return;
   }
-  print(io, format, switchoverPlanJson(last.plan, last.waitingFor), switchoverTable);
+  print(io, output, switchoverPlanJson(last.plan, last.waitingFor), switchoverTable);
   if (last.plan.refusals.length > 0) exit.value = exitCodes.condition;
 }

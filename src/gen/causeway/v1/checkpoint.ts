@@ -17,7 +17,7 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { GroupHome, LogPosition, Translation } from "./groups.ts";
+import { GroupHome, GroupReadiness, LogPosition, Translation } from "./groups.ts";
 
 export const protobufPackage = "causeway.v1";
 
@@ -33,6 +33,13 @@ export interface TranslateRequest {
 
 export interface TranslateResponse {
   translation?: Translation | undefined;
+}
+
+export interface ListGroupsRequest {
+}
+
+export interface ListGroupsResponse {
+  groups: GroupReadiness[];
 }
 
 export interface WatchGroupsRequest {
@@ -271,6 +278,127 @@ export const TranslateResponse: MessageFns<TranslateResponse> = {
     message.translation = (object.translation !== undefined && object.translation !== null)
       ? Translation.fromPartial(object.translation)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseListGroupsRequest(): ListGroupsRequest {
+  return {};
+}
+
+export const ListGroupsRequest: MessageFns<ListGroupsRequest> = {
+  encode(_: ListGroupsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListGroupsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListGroupsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListGroupsRequest {
+    return {};
+  },
+
+  toJSON(_: ListGroupsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListGroupsRequest>): ListGroupsRequest {
+    return ListGroupsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListGroupsRequest>): ListGroupsRequest {
+    const message = createBaseListGroupsRequest();
+    return message;
+  },
+};
+
+function createBaseListGroupsResponse(): ListGroupsResponse {
+  return { groups: [] };
+}
+
+export const ListGroupsResponse: MessageFns<ListGroupsResponse> = {
+  encode(message: ListGroupsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.groups) {
+      GroupReadiness.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListGroupsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListGroupsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.groups.push(GroupReadiness.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListGroupsResponse {
+    return {
+      groups: globalThis.Array.isArray(object?.groups) ? object.groups.map((e: any) => GroupReadiness.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: ListGroupsResponse): unknown {
+    const obj: any = {};
+    if (message.groups?.length) {
+      obj.groups = message.groups.map((e) => GroupReadiness.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListGroupsResponse>): ListGroupsResponse {
+    return ListGroupsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListGroupsResponse>): ListGroupsResponse {
+    const message = createBaseListGroupsResponse();
+    message.groups = object.groups?.map((e) => GroupReadiness.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1165,6 +1293,16 @@ export const CheckpointServiceService = {
     responseSerialize: (value: TranslateResponse): Buffer => Buffer.from(TranslateResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): TranslateResponse => TranslateResponse.decode(value),
   },
+  /** How well each group that is known could go on at this site, now. */
+  listGroups: {
+    path: "/causeway.v1.CheckpointService/ListGroups" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListGroupsRequest): Buffer => Buffer.from(ListGroupsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListGroupsRequest => ListGroupsRequest.decode(value),
+    responseSerialize: (value: ListGroupsResponse): Buffer => Buffer.from(ListGroupsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListGroupsResponse => ListGroupsResponse.decode(value),
+  },
   /** Positions of the site's own groups, and homes: all, then `synced`, then changes. */
   watchGroups: {
     path: "/causeway.v1.CheckpointService/WatchGroups" as const,
@@ -1192,6 +1330,8 @@ export const CheckpointServiceService = {
 export interface CheckpointServiceServer extends UntypedServiceImplementation {
   /** Where a group is to go on at another site. Changes nothing. */
   translate: handleUnaryCall<TranslateRequest, TranslateResponse>;
+  /** How well each group that is known could go on at this site, now. */
+  listGroups: handleUnaryCall<ListGroupsRequest, ListGroupsResponse>;
   /** Positions of the site's own groups, and homes: all, then `synced`, then changes. */
   watchGroups: handleServerStreamingCall<WatchGroupsRequest, WatchGroupsResponse>;
   /** Offset maps of the flows into the site: all, then `synced`, then changes. */
@@ -1214,6 +1354,22 @@ export interface CheckpointServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: TranslateResponse) => void,
+  ): ClientUnaryCall;
+  /** How well each group that is known could go on at this site, now. */
+  listGroups(
+    request: ListGroupsRequest,
+    callback: (error: ServiceError | null, response: ListGroupsResponse) => void,
+  ): ClientUnaryCall;
+  listGroups(
+    request: ListGroupsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListGroupsResponse) => void,
+  ): ClientUnaryCall;
+  listGroups(
+    request: ListGroupsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListGroupsResponse) => void,
   ): ClientUnaryCall;
   /** Positions of the site's own groups, and homes: all, then `synced`, then changes. */
   watchGroups(request: WatchGroupsRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchGroupsResponse>;

@@ -324,6 +324,110 @@ export function translationReasonToNumber(object: TranslationReason): number {
   }
 }
 
+export const ReadinessState = {
+  UNSPECIFIED: "READINESS_STATE_UNSPECIFIED",
+  /** HOME - At home here. */
+  HOME: "READINESS_STATE_HOME",
+  /** READY - Could go on here, at exactly its records. */
+  READY: "READINESS_STATE_READY",
+  /** BOUNDED - Could go on here, and would read some records again. */
+  BOUNDED: "READINESS_STATE_BOUNDED",
+  /** UNKNOWN - Some position cannot be translated. */
+  UNKNOWN: "READINESS_STATE_UNKNOWN",
+  /** OWN - Its positions at each site are its own: there is nothing to move. */
+  OWN: "READINESS_STATE_OWN",
+  /** CONTESTED - It has positions of its own at several sites, and no mode is declared. */
+  CONTESTED: "READINESS_STATE_CONTESTED",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type ReadinessState = typeof ReadinessState[keyof typeof ReadinessState];
+
+export namespace ReadinessState {
+  export type UNSPECIFIED = typeof ReadinessState.UNSPECIFIED;
+  export type HOME = typeof ReadinessState.HOME;
+  export type READY = typeof ReadinessState.READY;
+  export type BOUNDED = typeof ReadinessState.BOUNDED;
+  export type UNKNOWN = typeof ReadinessState.UNKNOWN;
+  export type OWN = typeof ReadinessState.OWN;
+  export type CONTESTED = typeof ReadinessState.CONTESTED;
+  export type UNRECOGNIZED = typeof ReadinessState.UNRECOGNIZED;
+}
+
+export function readinessStateFromJSON(object: any): ReadinessState {
+  switch (object) {
+    case 0:
+    case "READINESS_STATE_UNSPECIFIED":
+      return ReadinessState.UNSPECIFIED;
+    case 1:
+    case "READINESS_STATE_HOME":
+      return ReadinessState.HOME;
+    case 2:
+    case "READINESS_STATE_READY":
+      return ReadinessState.READY;
+    case 3:
+    case "READINESS_STATE_BOUNDED":
+      return ReadinessState.BOUNDED;
+    case 4:
+    case "READINESS_STATE_UNKNOWN":
+      return ReadinessState.UNKNOWN;
+    case 5:
+    case "READINESS_STATE_OWN":
+      return ReadinessState.OWN;
+    case 6:
+    case "READINESS_STATE_CONTESTED":
+      return ReadinessState.CONTESTED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return ReadinessState.UNRECOGNIZED;
+  }
+}
+
+export function readinessStateToJSON(object: ReadinessState): string {
+  switch (object) {
+    case ReadinessState.UNSPECIFIED:
+      return "READINESS_STATE_UNSPECIFIED";
+    case ReadinessState.HOME:
+      return "READINESS_STATE_HOME";
+    case ReadinessState.READY:
+      return "READINESS_STATE_READY";
+    case ReadinessState.BOUNDED:
+      return "READINESS_STATE_BOUNDED";
+    case ReadinessState.UNKNOWN:
+      return "READINESS_STATE_UNKNOWN";
+    case ReadinessState.OWN:
+      return "READINESS_STATE_OWN";
+    case ReadinessState.CONTESTED:
+      return "READINESS_STATE_CONTESTED";
+    case ReadinessState.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function readinessStateToNumber(object: ReadinessState): number {
+  switch (object) {
+    case ReadinessState.UNSPECIFIED:
+      return 0;
+    case ReadinessState.HOME:
+      return 1;
+    case ReadinessState.READY:
+      return 2;
+    case ReadinessState.BOUNDED:
+      return 3;
+    case ReadinessState.UNKNOWN:
+      return 4;
+    case ReadinessState.OWN:
+      return 5;
+    case ReadinessState.CONTESTED:
+      return 6;
+    case ReadinessState.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 export interface GroupHome {
   site: string;
   /** Raised each time that the home moves; the highest counts. */
@@ -371,6 +475,29 @@ export interface Translation {
   positionsAsOfMs?: bigint | undefined;
   sourceEndAsOfMs?: bigint | undefined;
   positions: TranslatedPosition[];
+}
+
+export interface GroupReadiness {
+  group: string;
+  mode: GroupMode;
+  home?:
+    | GroupHome
+    | undefined;
+  /** Whose positions the rest is about; not set when there is nothing to translate. */
+  from?: string | undefined;
+  state: ReadinessState;
+  why: string;
+  partitions: number;
+  exactPartitions: number;
+  /** Records written there that have not crossed, of those logs where it is known: at least. */
+  notHereAtLeast: bigint;
+  /** Records that would be read again, at most, where it is known. */
+  reread: bigint;
+  positionsAsOfMs?:
+    | bigint
+    | undefined;
+  /** The site that was asked: where the group would go on. */
+  site: string;
 }
 
 function createBaseGroupHome(): GroupHome {
@@ -1050,6 +1177,289 @@ export const Translation: MessageFns<Translation> = {
       ? BigInt(object.sourceEndAsOfMs)
       : undefined;
     message.positions = object.positions?.map((e) => TranslatedPosition.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGroupReadiness(): GroupReadiness {
+  return {
+    group: "",
+    mode: GroupMode.UNSPECIFIED,
+    home: undefined,
+    from: undefined,
+    state: ReadinessState.UNSPECIFIED,
+    why: "",
+    partitions: 0,
+    exactPartitions: 0,
+    notHereAtLeast: 0n,
+    reread: 0n,
+    positionsAsOfMs: undefined,
+    site: "",
+  };
+}
+
+export const GroupReadiness: MessageFns<GroupReadiness> = {
+  encode(message: GroupReadiness, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.mode !== GroupMode.UNSPECIFIED) {
+      writer.uint32(16).int32(groupModeToNumber(message.mode));
+    }
+    if (message.home !== undefined) {
+      GroupHome.encode(message.home, writer.uint32(26).fork()).join();
+    }
+    if (message.from !== undefined) {
+      writer.uint32(34).string(message.from);
+    }
+    if (message.state !== ReadinessState.UNSPECIFIED) {
+      writer.uint32(40).int32(readinessStateToNumber(message.state));
+    }
+    if (message.why !== "") {
+      writer.uint32(50).string(message.why);
+    }
+    if (message.partitions !== 0) {
+      writer.uint32(56).int32(message.partitions);
+    }
+    if (message.exactPartitions !== 0) {
+      writer.uint32(64).int32(message.exactPartitions);
+    }
+    if (message.notHereAtLeast !== 0n) {
+      if (BigInt.asIntN(64, message.notHereAtLeast) !== message.notHereAtLeast) {
+        throw new globalThis.Error("value provided for field message.notHereAtLeast of type int64 too large");
+      }
+      writer.uint32(72).int64(message.notHereAtLeast);
+    }
+    if (message.reread !== 0n) {
+      if (BigInt.asIntN(64, message.reread) !== message.reread) {
+        throw new globalThis.Error("value provided for field message.reread of type int64 too large");
+      }
+      writer.uint32(80).int64(message.reread);
+    }
+    if (message.positionsAsOfMs !== undefined) {
+      if (BigInt.asIntN(64, message.positionsAsOfMs) !== message.positionsAsOfMs) {
+        throw new globalThis.Error("value provided for field message.positionsAsOfMs of type int64 too large");
+      }
+      writer.uint32(88).int64(message.positionsAsOfMs);
+    }
+    if (message.site !== "") {
+      writer.uint32(98).string(message.site);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupReadiness {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupReadiness();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.mode = groupModeFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.home = GroupHome.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.state = readinessStateFromJSON(reader.int32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.partitions = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.exactPartitions = reader.int32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.notHereAtLeast = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.reread = reader.int64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.positionsAsOfMs = reader.int64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupReadiness {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      mode: isSet(object.mode) ? groupModeFromJSON(object.mode) : GroupMode.UNSPECIFIED,
+      home: isSet(object.home) ? GroupHome.fromJSON(object.home) : undefined,
+      from: isSet(object.from) ? globalThis.String(object.from) : undefined,
+      state: isSet(object.state) ? readinessStateFromJSON(object.state) : ReadinessState.UNSPECIFIED,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      partitions: isSet(object.partitions) ? globalThis.Number(object.partitions) : 0,
+      exactPartitions: isSet(object.exactPartitions)
+        ? globalThis.Number(object.exactPartitions)
+        : isSet(object.exact_partitions)
+        ? globalThis.Number(object.exact_partitions)
+        : 0,
+      notHereAtLeast: isSet(object.notHereAtLeast)
+        ? BigInt(object.notHereAtLeast)
+        : isSet(object.not_here_at_least)
+        ? BigInt(object.not_here_at_least)
+        : 0n,
+      reread: isSet(object.reread) ? BigInt(object.reread) : 0n,
+      positionsAsOfMs: isSet(object.positionsAsOfMs)
+        ? BigInt(object.positionsAsOfMs)
+        : isSet(object.positions_as_of_ms)
+        ? BigInt(object.positions_as_of_ms)
+        : undefined,
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+    };
+  },
+
+  toJSON(message: GroupReadiness): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.mode !== GroupMode.UNSPECIFIED) {
+      obj.mode = groupModeToJSON(message.mode);
+    }
+    if (message.home !== undefined) {
+      obj.home = GroupHome.toJSON(message.home);
+    }
+    if (message.from !== undefined) {
+      obj.from = message.from;
+    }
+    if (message.state !== ReadinessState.UNSPECIFIED) {
+      obj.state = readinessStateToJSON(message.state);
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.partitions !== 0) {
+      obj.partitions = Math.round(message.partitions);
+    }
+    if (message.exactPartitions !== 0) {
+      obj.exactPartitions = Math.round(message.exactPartitions);
+    }
+    if (message.notHereAtLeast !== 0n) {
+      obj.notHereAtLeast = message.notHereAtLeast.toString();
+    }
+    if (message.reread !== 0n) {
+      obj.reread = message.reread.toString();
+    }
+    if (message.positionsAsOfMs !== undefined) {
+      obj.positionsAsOfMs = message.positionsAsOfMs.toString();
+    }
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GroupReadiness>): GroupReadiness {
+    return GroupReadiness.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GroupReadiness>): GroupReadiness {
+    const message = createBaseGroupReadiness();
+    message.group = object.group ?? "";
+    message.mode = object.mode ?? GroupMode.UNSPECIFIED;
+    message.home = (object.home !== undefined && object.home !== null) ? GroupHome.fromPartial(object.home) : undefined;
+    message.from = object.from ?? undefined;
+    message.state = object.state ?? ReadinessState.UNSPECIFIED;
+    message.why = object.why ?? "";
+    message.partitions = object.partitions ?? 0;
+    message.exactPartitions = object.exactPartitions ?? 0;
+    message.notHereAtLeast = (object.notHereAtLeast !== undefined && object.notHereAtLeast !== null)
+      ? BigInt(object.notHereAtLeast)
+      : 0n;
+    message.reread = (object.reread !== undefined && object.reread !== null) ? BigInt(object.reread) : 0n;
+    message.positionsAsOfMs = (object.positionsAsOfMs !== undefined && object.positionsAsOfMs !== null)
+      ? BigInt(object.positionsAsOfMs)
+      : undefined;
+    message.site = object.site ?? "";
     return message;
   },
 };

@@ -1,0 +1,64 @@
+/** How well a group could go on at this site, in one word and, when it is not well, a reason. */
+import type { SiteName } from '../base/ids.ts';
+import { weakest } from '../offsets/certainty.ts';
+import type {
+  GroupHome,
+  GroupMode,
+  GroupReadiness,
+  ReadinessState,
+  TranslatedPosition,
+} from './answer.ts';
+
+export interface ReadinessFacts {
+  readonly site: SiteName;
+  readonly mode: GroupMode;
+  readonly isDeclared: boolean;
+  readonly home: GroupHome | undefined;
+  /** Sites at which it has positions. */
+  readonly withPositions: readonly SiteName[];
+  /** Translated to this site. */
+  readonly positions: readonly TranslatedPosition[];
+}
+
+type State = Pick<GroupReadiness, 'state' | 'why'>;
+
+const state = (word: ReadinessState, why = ''): State => ({ state: word, why });
+
+export function readinessState(facts: ReadinessFacts): State {
+  const { site, mode, isDeclared, home, withPositions, positions } = facts;
+  if (mode === 'everywhere' || mode === 'local') {
+    return state('own', `mode ${mode}: its positions at each site are its own`);
+  }
+  if (home === undefined && withPositions.length > 1) {
+    const at = withPositions.join(' and ');
+    const mend = isDeclared ? '' : ': declare its mode';
+    return state('contested', `it has positions of its own at ${at}${mend}`);
+  }
+  if (home?.site === site) return state('home');
+  if (home === undefined && withPositions[0] === site) return state('own', 'known only here');
+  if (positions.length === 0) {
+    return state('unknown', `no position of it at ${home?.site ?? 'another site'} is known`);
+  }
+  const weak = positions.find(
+    ({ certainty }) => certainty === weakest(positions.map((one) => one.certainty)),
+  );
+  const { topic = '', partition = 0 } = weak?.source ?? {};
+  const why = `${topic}/${partition}: ${weak?.reason ?? ''}`;
+  if (weak?.certainty === 'lower_bound') return state('bounded', why);
+  return weak?.certainty === 'unknown' ? state('unknown', why) : state('ready');
+}
+
+/** What `status` shows of them: groups of mode `single`. */
+export function countReadiness(groups: readonly GroupReadiness[]): {
+  readonly ready: number;
+  readonly contested: number;
+  readonly bounded: number;
+  readonly unknown: number;
+} {
+  const counts = { ready: 0, contested: 0, bounded: 0, unknown: 0 };
+  for (const { mode, state: word } of groups) {
+    if (mode !== 'single' || word === 'own') continue;
+    counts[word === 'home' ? 'ready' : word] += 1;
+  }
+  return counts;
+}
