@@ -4,10 +4,10 @@
  */
 import { crc32c } from '@node-rs/crc32';
 import { BufferPool } from '../base/buffer-pool.ts';
-import { isAborted } from '../base/clock.ts';
+import { isAborted, withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
-import type { FlowId, SiteName } from '../base/ids.ts';
+import { parseFlowId, type FlowId, type SiteName } from '../base/ids.ts';
 import { LatestQueue } from '../base/latest-queue.ts';
 import { Backoff } from '../base/retry.ts';
 import { Scope } from '../base/scope.ts';
@@ -73,6 +73,8 @@ interface Parts {
 }
 
 const bytesInFlightMax = 64 * 1024 * 1024;
+/** For what is in flight and not stored yet, when an agent is to end. */
+const drainMs = 8_000;
 const segmentsPerMessage = 200;
 
 export class SiteAgent implements AgentPorts {
@@ -138,11 +140,28 @@ export class SiteAgent implements AgentPorts {
       log.info({ version: parts.keeper.current.version }, 'agent running');
       await Promise.race([untilAborted(signal), failed]);
     } finally {
+      await this.#drain(parts, stop, running);
+    }
+  }
+
+  /** In order, and bounded: with its own Kafka dead an agent has nowhere to store what it knows. */
+  async #drain(parts: Parts, stop: AbortController, running: Promise<void>[]): Promise<void> {
+    const { clock, log } = this.#deps;
+    const inOrder = async (): Promise<void> => {
       await parts.peers.close();
       await parts.flows.close();
       await parts.maps.store().catch(() => undefined);
       stop.abort();
       await Promise.allSettled(running);
+    };
+    try {
+      await withDeadline(clock, drainMs, inOrder(), () => {
+        const site = this.#options.identity.site;
+        return new MeshError('kafka_timeout', `Kafka of ${site} took nothing for ${drainMs} ms`);
+      });
+    } catch (error) {
+      log.warn({ why: errorMessage(error) }, 'state of the last moments not stored');
+      stop.abort();
     }
   }
 
@@ -350,18 +369,20 @@ export class SiteAgent implements AgentPorts {
   }
 
   async *watchMaps(signal: AbortSignal): AsyncIterable<readonly MapUpdate[]> {
-    const { maps, flows } = this.#running();
-    const own = new Set(flows.statuses().map(({ flow }) => String(flow)));
+    const { maps } = this.#running();
+    const { site } = this.#options.identity;
+    // Flows into this site, those too that a later topology brings.
+    const isOwn = (key: Buffer): boolean => parseFlowId(flowOfKey(key) ?? '')?.to === site;
     const queue = new LatestQueue<MapUpdate>();
     const put = (segments: Iterable<StoredSegment>): void => {
       for (const segment of segments) {
-        if (!own.has(flowOfKey(segment.key) ?? '')) continue;
+        if (!isOwn(segment.key)) continue;
         queue.put(segment.key.toString('latin1'), { kind: 'segment', segment });
       }
     };
     const stopListening = maps.onStored(put);
     try {
-      for (const flow of own) put(maps.book.snapshot(flow));
+      put(maps.book.snapshot());
       queue.put('', { kind: 'synced' });
       while (!signal.aborted) {
         const some = await queue.take(segmentsPerMessage, signal);

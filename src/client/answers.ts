@@ -44,6 +44,7 @@ export const planSchema = z.object({
   translation: translateSchema,
   evidence: z.array(z.string()),
   lossRecordsAtLeast: offset,
+  lossUnknownPartitions: z.int(),
   lossSeconds: z.number().optional(),
   growthRecordsPerSecond: z.number().optional(),
   refusals: z.array(z.string()),

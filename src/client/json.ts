@@ -83,6 +83,7 @@ export function planJson(plan: FailoverPlan): PlanJson {
     translation: translateJson(plan.answer),
     evidence: [...plan.evidence],
     lossRecordsAtLeast: text(plan.lossRecordsAtLeast),
+    lossUnknownPartitions: plan.lossUnknownPartitions,
     ...known('lossSeconds', plan.lossSeconds, same<number>),
     ...known('growthRecordsPerSecond', plan.growthRecordsPerSecond, same<number>),
     refusals: [...plan.refusals],

@@ -110,6 +110,8 @@ export interface FailoverPlan {
   readonly evidence: readonly string[];
   /** Loss over all partitions, at least: records and seconds; the rate at which it grew. */
   readonly lossRecordsAtLeast: bigint;
+  /** Partitions of which it is not known whether records are missing: their end was never seen. */
+  readonly lossUnknownPartitions: number;
   readonly lossSeconds: number | undefined;
   readonly growthRecordsPerSecond: number | undefined;
   /** Empty when it may be executed. */

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { MeshError, type ErrorCode } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import type { CommitResult, TopicPartition } from '../kafka/cluster.ts';
 import type { FailoverPlan, FailoverReport, GroupHome, TranslateAnswer } from './answer.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger } from './ledger.ts';
@@ -25,6 +26,7 @@ export interface FailoverFacts {
   /** Members now; undefined: the site cannot be asked. */
   readonly membersThere: number | undefined;
   readonly membersHere: number | undefined;
+  readonly lossUnknownPartitions: number;
   readonly lossSeconds: number | undefined;
   readonly growthRecordsPerSecond: number | undefined;
 }
@@ -44,6 +46,7 @@ export function makePlan(facts: FailoverFacts): {
       answer,
       evidence: evidenceOf(facts),
       lossRecordsAtLeast: lost.reduce((sum, records) => sum + records, 0n),
+      lossUnknownPartitions: facts.lossUnknownPartitions,
       lossSeconds: facts.lossSeconds,
       // A site that answers loses nothing by waiting.
       growthRecordsPerSecond: isAlive ? undefined : facts.growthRecordsPerSecond,
@@ -111,6 +114,19 @@ function planId({ group, from, to, home, positions }: TranslateAnswer): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
+/** Those of the offsets whose commit was accepted. */
+export function accepted<T extends TopicPartition>(
+  offsets: readonly T[],
+  results: readonly CommitResult[],
+): T[] {
+  const good = new Set(
+    results
+      .filter(({ errorCode }) => errorCode === 0)
+      .map(({ topic, partition }) => `${topic}/${partition}`),
+  );
+  return offsets.filter(({ topic, partition }) => good.has(`${topic}/${partition}`));
+}
+
 export interface ExecuteParts {
   readonly cluster: GroupCluster;
   readonly ledger: Ledger;
@@ -140,6 +156,7 @@ export async function executePlan(
   });
   await parts.ledger.noteWritten(group, committed);
   const results = await parts.cluster.commitGroupOffsets(group, committed);
+  parts.ledger.confirmWritten(group, accepted(committed, results));
   const failed = results.find(({ errorCode }) => errorCode !== 0);
   if (failed !== undefined) {
     const text = `${failed.topic}/${failed.partition} of ${group} at ${to}: Kafka error ${failed.errorCode}`;

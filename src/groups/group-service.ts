@@ -23,12 +23,13 @@ import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
 import { Ledger } from './ledger.ts';
 import { switchover, type SwitchoverParts } from './switchover.ts';
-import type {
-  FailoverRequest,
-  GroupUpdate,
-  SwitchoverRequest,
-  SwitchoverStep,
-  TranslateRequest,
+import {
+  updateKey,
+  type FailoverRequest,
+  type GroupUpdate,
+  type SwitchoverRequest,
+  type SwitchoverStep,
+  type TranslateRequest,
 } from './updates.ts';
 import { declaredMode } from './mode.ts';
 import { PositionsPoller } from './positions-poller.ts';
@@ -62,6 +63,8 @@ export class GroupService {
   readonly #sync: GroupSync;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
+  /** Groups whose home has moved; looked at when all that was stored has been loaded. */
+  readonly #moved = new Set<string>();
 
   constructor(options: GroupServiceOptions, deps: Deps) {
     const { site, cluster, log, owns } = options;
@@ -71,7 +74,14 @@ export class GroupService {
       this.#markSynced = resolve;
     });
     const store = this.#store;
-    const ledger = new Ledger((records) => log.append(records));
+    const ledger = new Ledger(
+      (records) => log.append(records),
+      (group, homes) => {
+        const text =
+          'two sites were made the home of a group in one epoch; the first by name counts';
+        deps.log.error({ group, homes }, text);
+      },
+    );
     this.#ledger = ledger;
     this.#poller = new PositionsPoller(
       {
@@ -106,7 +116,8 @@ export class GroupService {
     const { log } = this.#options;
     const onRecords = (records: readonly FollowedRecord[]): void => this.#load(records);
     const following = log.follow({ onRecords, onSynced: () => this.#markSynced() }, signal);
-    const stopListening = this.#ledger.onHome((group) => void this.#leaveHome(group));
+    const stopListening = this.#ledger.onHome((group) => this.#moved.add(group));
+    signal.addEventListener('abort', () => this.#markSynced(), { once: true });
     await Promise.all([
       following,
       this.#synced.then(() => this.#poller.run(signal)),
@@ -132,7 +143,7 @@ export class GroupService {
   async *watch(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]> {
     const { site } = this.#options;
     const queue = new LatestQueue<GroupUpdate>();
-    const put = (update: GroupUpdate): void => queue.put(keyOf(update), update);
+    const put = (update: GroupUpdate): void => queue.put(updateKey(update), update);
     const stopPositions = this.#store.onChange((changed) => {
       for (const position of changed) {
         if (position.site === site) put({ kind: 'position', position });
@@ -224,17 +235,27 @@ export class GroupService {
     };
   }
 
-  /** The home moved away from here: what the group committed here belongs to an older epoch now. */
+  /**
+   * The home moved away from here: what the group committed here belongs to an older epoch now, up
+   * to the last commit before its members died.
+   */
   async #leaveHome(group: string): Promise<void> {
-    const { site } = this.#options;
-    if (this.#view.home(group)?.site === site) return;
-    const left = this.#store.positions(site, group).flatMap(({ topic, partition, offset }) => {
-      return offset === undefined ? [] : [{ topic, partition, offset }];
-    });
-    if (left.length === 0) return;
-    await this.#ledger.noteWritten(group, left).catch((error: unknown) => {
-      this.#deps.log.warn({ group, why: errorMessage(error) }, 'ledger not stored');
-    });
+    const { site, cluster } = this.#options;
+    const home = this.#view.home(group);
+    if (home === undefined || home.site === site) return;
+    if (this.#ledger.hasLeft(group, home.epoch)) return;
+    const standing = await cluster.groupOffsets(group);
+    const left = standing.filter(({ offset }) => offset >= 0n);
+    if (left.length > 0) await this.#ledger.noteWritten(group, left);
+    this.#ledger.confirmWritten(group, left);
+    await this.#ledger.noteLeft(group, home.epoch);
+  }
+
+  async #leaveHomes(): Promise<void> {
+    for (const group of [...this.#moved]) {
+      await this.#leaveHome(group);
+      this.#moved.delete(group);
+    }
   }
 
   #load(records: readonly FollowedRecord[]): void {
@@ -249,27 +270,20 @@ export class GroupService {
   }
 
   async #storeLoop(signal: AbortSignal): Promise<void> {
+    await this.#synced;
+    let isFailing = false;
     while (!signal.aborted) {
       await this.#deps.clock.sleep(storeMs, signal).catch(() => undefined);
       try {
-        await this.#options.log.append(this.#store.takeDirty());
+        await this.#store.store((records) => this.#options.log.append(records));
+        await this.#leaveHomes();
+        isFailing = false;
       } catch (error) {
         if (isMeshError(error, 'aborted')) return;
-        this.#deps.log.warn({ why: errorMessage(error) }, 'positions not stored');
+        const level = isFailing ? 'debug' : 'warn';
+        isFailing = true;
+        this.#deps.log[level]({ why: errorMessage(error) }, 'state of groups not stored');
       }
     }
-  }
-}
-
-function keyOf(update: GroupUpdate): string {
-  switch (update.kind) {
-    case 'position': {
-      const { group, topic, partition } = update.position;
-      return `position/${topic}/${partition}/${group}`;
-    }
-    case 'home':
-      return `home/${update.group}`;
-    case 'synced':
-      return 'synced';
   }
 }

@@ -9,7 +9,9 @@
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import { Semaphore } from '../base/semaphore.ts';
 import type { GroupHome, TranslatedPosition } from './answer.ts';
+import { accepted } from './failover.ts';
 import type { GroupCluster } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
 import type { PositionsStore } from './positions-store.ts';
@@ -28,10 +30,12 @@ export interface SyncOptions {
 }
 
 const unknownMember = 25;
+const groupsAtOnce = 4;
 
 export class GroupSync {
   readonly #options: SyncOptions;
   readonly #deps: Deps;
+  readonly #failing = new Set<string>();
 
   constructor(options: SyncOptions, deps: Deps) {
     this.#options = options;
@@ -43,7 +47,7 @@ export class GroupSync {
     let isFailing = false;
     while (!signal.aborted) {
       try {
-        await this.round();
+        await this.round(signal);
         isFailing = false;
       } catch (error) {
         if (isMeshError(error, 'aborted')) return;
@@ -54,18 +58,29 @@ export class GroupSync {
     }
   }
 
-  async round(): Promise<void> {
-    const { site, store, homeOf, owns } = this.#options;
+  async round(signal: AbortSignal): Promise<void> {
+    const { site, homeOf, owns } = this.#options;
     const groups = new Set<string>();
     for (const { group, from } of this.#candidates()) {
       const home = homeOf(group);
       if (home?.site === from && from !== site && owns(group, from)) groups.add(group);
     }
-    for (const group of groups) {
-      const home = homeOf(group);
-      if (home !== undefined && store.positions(home.site, group).length > 0) {
-        await this.#sync(group, home.site);
-      }
+    const asks = new Semaphore(groupsAtOnce);
+    await Promise.all([...groups].map((group) => asks.run(() => this.#syncOne(group), signal)));
+  }
+
+  /** One group's trouble does not hold up the others; it is told once, until it is over. */
+  async #syncOne(group: string): Promise<void> {
+    const home = this.#options.homeOf(group);
+    if (home === undefined || this.#options.store.positions(home.site, group).length === 0) return;
+    try {
+      await this.#sync(group, home.site);
+      this.#failing.delete(group);
+    } catch (error) {
+      if (!isMeshError(error) || error.code === 'aborted') throw error;
+      const level = this.#failing.has(group) ? 'debug' : 'warn';
+      this.#failing.add(group);
+      this.#deps.log[level]({ group, why: error.message }, 'group not synced');
     }
   }
 
@@ -103,6 +118,7 @@ export class GroupSync {
     if ((await cluster.groupMembers(group)).memberCount > 0) return;
     await ledger.noteWritten(group, wanted);
     const results = await cluster.commitGroupOffsets(group, wanted);
+    ledger.confirmWritten(group, accepted(wanted, results));
     const failed = results.find(({ errorCode }) => errorCode !== 0 && errorCode !== unknownMember);
     if (failed === undefined) return;
     const { topic, partition, errorCode } = failed;

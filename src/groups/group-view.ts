@@ -96,6 +96,13 @@ export class GroupView {
       nowMs: this.#deps.clock.nowMs(),
       membersThere: await this.members(from, group),
       membersHere: to === site ? await this.members(to, group) : undefined,
+      lossUnknownPartitions: translator()
+        .crossing(
+          positions.map((one) => ({ ...one.source, loss: one.notHereAtLeast })),
+          from,
+          to,
+        )
+        .filter(({ loss }) => loss === undefined).length,
       lossSeconds: seconds,
       growthRecordsPerSecond: perSecond,
     };

@@ -1,7 +1,8 @@
 /**
  * Who is at home where, and what agents wrote into groups: kept in `__causeway-groups`.
  *
- * Invariants: of two homes of a group the one with the higher epoch counts, everywhere; an offset
+ * Invariants: of two homes of a group the one with the higher epoch counts, everywhere, and of one
+ * epoch the one whose name comes first; an offset
  * that stands at a site is ours only if this ledger says that we wrote just that.
  */
 import { MeshError } from '../base/errors.ts';
@@ -11,6 +12,10 @@ import type { GroupHome } from './answer.ts';
 
 const homePrefix = 'home/1/';
 const writtenPrefix = 'written/1/';
+const leftPrefix = 'left/1/';
+
+/** Of commits that were tried and not known to be accepted so many are remembered. */
+const triedMax = 16;
 
 export interface WrittenOffset {
   readonly topic: string;
@@ -20,13 +25,24 @@ export interface WrittenOffset {
 
 export class Ledger {
   readonly #homes = new Map<string, GroupHome>();
-  /** By group; offsets by `topic/partition`, at the site of this ledger. */
-  readonly #written = new Map<string, ReadonlyMap<string, bigint>>();
+  /**
+   * By group, then by `topic/partition`, at the site of this ledger: what may stand there from us.
+   * Last what was accepted, before it what has been tried since, the newest first.
+   */
+  readonly #written = new Map<string, ReadonlyMap<string, readonly bigint[]>>();
+  /** By group: the epoch of the home that its leaving from here has been seen to the end of. */
+  readonly #left = new Map<string, number>();
   readonly #append: (records: readonly StateRecord[]) => Promise<void>;
   readonly #listeners = new Set<(group: string, home: GroupHome) => void>();
+  readonly #onConflict: (group: string, homes: readonly GroupHome[]) => void;
 
-  constructor(append: (records: readonly StateRecord[]) => Promise<void>) {
+  /** @param onConflict told when two sites were made the home in one epoch, apart */
+  constructor(
+    append: (records: readonly StateRecord[]) => Promise<void>,
+    onConflict: (group: string, homes: readonly GroupHome[]) => void = () => undefined,
+  ) {
     this.#append = append;
+    this.#onConflict = onConflict;
   }
 
   onHome(listener: (group: string, home: GroupHome) => void): () => void {
@@ -53,20 +69,48 @@ export class Ledger {
     return true;
   }
 
-  /** True when that offset is what agents of this site wrote there last. */
+  /**
+   * True when that offset is what agents of this site wrote there last, or tried to write since: a
+   * commit may be refused, or die on the way, and may have landed nevertheless.
+   */
   isOurs(group: string, { topic, partition, offset }: WrittenOffset): boolean {
-    return this.#written.get(group)?.get(`${topic}/${partition}`) === offset;
+    return this.#written.get(group)?.get(`${topic}/${partition}`)?.includes(offset) ?? false;
+  }
+
+  /** Whether what the group had committed here before its home moved away has become ours. */
+  hasLeft(group: string, epoch: number): boolean {
+    return (this.#left.get(group) ?? 0) >= epoch;
+  }
+
+  async noteLeft(group: string, epoch: number): Promise<void> {
+    this.#left.set(group, epoch);
+    const value = Buffer.from(JSON.stringify({ epoch }));
+    await this.#append([{ key: Buffer.from(`${leftPrefix}${group}`), value }]);
   }
 
   /** To be called, and waited for, before the offsets are committed. */
   async noteWritten(group: string, offsets: readonly WrittenOffset[]): Promise<void> {
     const written = new Map(this.#written.get(group));
-    for (const { topic, partition, offset } of offsets)
-      written.set(`${topic}/${partition}`, offset);
+    for (const { topic, partition, offset } of offsets) {
+      const key = `${topic}/${partition}`;
+      const before = written.get(key) ?? [];
+      const accepted = before.slice(-1);
+      const tried = [offset, ...before.slice(0, -1)].slice(0, triedMax);
+      written.set(key, [...tried, ...accepted]);
+    }
     this.#written.set(group, written);
-    const entries = [...written].map(([key, offset]) => [key, offset.toString()]);
+    const entries = [...written].map(([key, ours]) => [key, ours.map(String)]);
     const value = Buffer.from(JSON.stringify(entries));
     await this.#append([{ key: Buffer.from(`${writtenPrefix}${group}`), value }]);
+  }
+
+  /** They were accepted: what was tried before is not there any more. Stored with the next note. */
+  confirmWritten(group: string, offsets: readonly WrittenOffset[]): void {
+    const written = new Map(this.#written.get(group));
+    for (const { topic, partition, offset } of offsets) {
+      written.set(`${topic}/${partition}`, [offset]);
+    }
+    this.#written.set(group, written);
   }
 
   /** Takes in a record of the state topic; false when it is not of this kind. */
@@ -75,6 +119,12 @@ export class Ledger {
     if (key.startsWith(homePrefix)) {
       if (record.value !== null)
         this.#takeHome(key.slice(homePrefix.length), parseHome(key, record.value));
+      return true;
+    }
+    if (key.startsWith(leftPrefix)) {
+      if (record.value !== null) {
+        this.#left.set(key.slice(leftPrefix.length), parseLeft(key, record.value));
+      }
       return true;
     }
     if (!key.startsWith(writtenPrefix)) return false;
@@ -86,10 +136,26 @@ export class Ledger {
 
   #takeHome(group: string, home: GroupHome): boolean {
     const known = this.#homes.get(group);
-    if (known !== undefined && known.epoch >= home.epoch) return false;
+    if (known !== undefined && !isNewer(home, known)) return false;
+    if (known?.epoch === home.epoch) this.#onConflict(group, [known, home]);
     this.#homes.set(group, home);
     for (const listener of this.#listeners) listener(group, home);
     return true;
+  }
+}
+
+/** Of two that were made in one epoch by sites that could not hear each other, one, everywhere. */
+function isNewer(home: GroupHome, known: GroupHome): boolean {
+  return home.epoch === known.epoch ? home.site < known.site : home.epoch > known.epoch;
+}
+
+function parseLeft(key: string, value: Buffer): number {
+  try {
+    const { epoch } = JSON.parse(value.toString('utf8')) as Record<string, unknown>;
+    if (!Number.isSafeInteger(epoch)) throw new Error('epoch');
+    return Number(epoch);
+  } catch (cause) {
+    throw new MeshError('state_corrupt', `record ${key}: not an epoch: ${String(cause)}`);
   }
 }
 
@@ -106,11 +172,11 @@ function parseHome(key: string, value: Buffer): GroupHome {
   }
 }
 
-function parseWritten(key: string, value: Buffer): ReadonlyMap<string, bigint> {
+function parseWritten(key: string, value: Buffer): ReadonlyMap<string, readonly bigint[]> {
   try {
     // A list of pairs, or the conversion fails.
-    const entries = JSON.parse(value.toString('utf8')) as [string, string][];
-    return new Map(entries.map(([name, offset]) => [name, BigInt(offset)]));
+    const entries = JSON.parse(value.toString('utf8')) as [string, string[]][];
+    return new Map(entries.map(([name, ours]) => [name, ours.map(BigInt)]));
   } catch (cause) {
     throw new MeshError('state_corrupt', `record ${key}: not written offsets: ${String(cause)}`);
   }

@@ -104,11 +104,19 @@ export class PositionsStore {
     this.#replace({ site, group, asOfMs: newest, storedAsOfMs, positions });
   }
 
-  /** Records to be stored since the last call. */
-  takeDirty(): readonly StateRecord[] {
-    const records = [...this.#dirty].map(toRecord);
+  /** Stores what changed since the last call; what could not be stored is due again. */
+  async store(append: (records: readonly StateRecord[]) => Promise<void>): Promise<void> {
+    const taken = [...this.#dirty];
     this.#dirty.clear();
-    return records;
+    try {
+      await append(taken.map(toRecord));
+    } catch (error) {
+      for (const { site, group } of taken) {
+        const newest = this.#readings.get(site)?.get(group);
+        if (newest !== undefined) this.#dirty.add(newest);
+      }
+      throw error;
+    }
   }
 
   /** Takes in a record of the state topic; false when it is not of this kind. */
@@ -133,12 +141,13 @@ export class PositionsStore {
     });
     const isStale = reading.asOfMs - reading.storedAsOfMs >= refreshMs;
     const kept = { ...reading };
-    if (before !== undefined) this.#dirty.delete(before);
+    // What was not stored yet of the reading before is in this one.
+    const wasDirty = before !== undefined && this.#dirty.delete(before);
     const mustTell = changed.length > 0 || isStale;
     if (mustTell) kept.storedAsOfMs = reading.asOfMs;
     this.#set(kept);
+    if (mustTell || wasDirty) this.#dirty.add(kept);
     if (!mustTell) return;
-    this.#dirty.add(kept);
     const told = isStale ? [...kept.positions.values()] : changed.map(([, position]) => position);
     for (const listener of this.#listeners) listener(told);
   }

@@ -189,9 +189,10 @@ export class Translator {
     if (route.steps.every(({ direction }) => direction === 'inverse')) return 0n;
     if (route.steps[0]?.direction !== 'forward') return undefined;
     const frontier = this.#lossReader(route, partition)?.frontier;
-    if (frontier === undefined || frontier.sourceEnd < 0) return undefined;
-    const sourceEnd = Math.max(frontier.sourceEnd, Number(offset ?? 0n));
-    return BigInt(Math.max(0, sourceEnd - frontier.scannedEnd));
+    const isSeen = frontier !== undefined && frontier.sourceEnd >= 0;
+    const sourceEnd = Math.max(frontier?.sourceEnd ?? -1, Number(offset ?? 0n));
+    const missing = sourceEnd - Math.max(0, frontier?.scannedEnd ?? 0);
+    return missing > 0 ? BigInt(missing) : isSeen ? 0n : undefined;
   }
 
   /** Records at the source between what the answer stands for and the position: at most so many. */

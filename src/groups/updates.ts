@@ -44,3 +44,17 @@ export type GroupUpdate =
   | { readonly kind: 'position'; readonly position: GroupPosition }
   | { readonly kind: 'home'; readonly group: string; readonly home: GroupHome }
   | { readonly kind: 'synced' };
+
+/** Of updates with one key only the latest needs to be told. */
+export function updateKey(update: GroupUpdate): string {
+  switch (update.kind) {
+    case 'position': {
+      const { group, topic, partition } = update.position;
+      return `position/${topic}/${partition}/${group}`;
+    }
+    case 'home':
+      return `home/${update.group}`;
+    case 'synced':
+      return 'synced';
+  }
+}

@@ -248,4 +248,10 @@ test('failover and failback: refused in time, exact, at home again', async () =>
   assert.equal(returned.code, 0, returned.text);
   assert.match(returned.text, /billing is at home at east \(epoch 3\)/);
   assert.deepEqual(await committed(east, 'billing'), { 'orders/0': 2_000, 'orders/1': 2_000 });
+
+  // An agent whose own Kafka is dead has nowhere to store what it knows, and ends all the same.
+  await sandbox.site('west').kill();
+  const stoppedMs = performance.now();
+  await westAgent.stop(30_000);
+  assert.ok(performance.now() - stoppedMs < 20_000, westAgent.logTail());
 });

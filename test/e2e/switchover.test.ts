@@ -6,6 +6,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
 import kafkajs from 'kafkajs';
+import { Scope } from '../../src/base/scope.ts';
 import { reportSchema, switchoverPlanSchema } from '../../src/client/answers.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { brokersOf, uniqueName, type TestSite } from '../support/clusters.ts';
@@ -108,8 +109,8 @@ test('switchover: waits for members, producers and the copy; nothing skipped, no
   const options = { topologyFile: mesh.file, logDir: dir };
   await using east = await openTestCluster('east');
   await makeTopic(east, topic, 2);
-  await using agents = new AsyncDisposableStack();
-  for (const site of ['east', 'west']) agents.use(await startAgent({ ...options, site }));
+  await using agents = new Scope();
+  for (const site of ['east', 'west']) agents.own(await startAgent({ ...options, site }));
   const writing = await producer(topic);
   const read = new Map<string, number>();
   const there = await member('east', group, topic, read);

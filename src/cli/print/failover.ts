@@ -58,7 +58,9 @@ function lossLine(plan: PlanJson): string {
       ? ''
       : ` + ~${count(growthRecordsPerSecond)}/s since`;
   const { from, to } = plan.translation;
-  return `not at ${to} of what was written at ${from}: ≥ ${count(lossRecordsAtLeast)}${age}${growth}\n`;
+  const unknown = plan.lossUnknownPartitions;
+  const blind = unknown === 0 ? '' : `; not known for ${unknown} partitions`;
+  return `not at ${to} of what was written at ${from}: ≥ ${count(lossRecordsAtLeast)}${age}${growth}${blind}\n`;
 }
 
 function planBody(plan: PlanJson): string {

@@ -95,6 +95,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
     nowMs: world.nowMs,
     membersThere: world.members,
     membersHere: world.membersHere,
+    lossUnknownPartitions: 0,
     lossSeconds: undefined,
     growthRecordsPerSecond: undefined,
   });

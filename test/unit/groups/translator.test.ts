@@ -39,6 +39,19 @@ test('a group ahead of the copy: what it has read was written, though the end wa
   assert.deepEqual([answer.notHereAtLeast, answer.reread], [1_200n, 1_200n]);
 });
 
+test('the end at the source was never seen: what the group has read was written', () => {
+  const maps = openMapBook();
+  maps
+    .writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 })
+    .begin(1, 0, true);
+  const translator = new Translator({ topology, maps });
+  const missing = [400n, 0n].map((offset) => {
+    const [answer] = translator.translate([{ topic: 'orders', partition: 0, offset }], from, to);
+    return answer?.notHereAtLeast;
+  });
+  assert.deepEqual(missing, [400n, undefined]);
+});
+
 test('a group without a commit gets the earliest copy', () => {
   const answer = translate(undefined);
   assert.deepEqual([answer.certainty, answer.reason], ['lower_bound', 'no_commit']);

@@ -37,6 +37,8 @@ export interface FailoverPlan {
     | undefined;
   /** Empty when it may be executed. */
   refusals: string[];
+  /** Partitions of which it is not known whether records are missing: their end was never seen. */
+  lossUnknownPartitions: number;
 }
 
 export interface PlanRequest {
@@ -101,6 +103,7 @@ function createBaseFailoverPlan(): FailoverPlan {
     lossSeconds: undefined,
     growthRecordsPerSecond: undefined,
     refusals: [],
+    lossUnknownPartitions: 0,
   };
 }
 
@@ -129,6 +132,9 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
     }
     for (const v of message.refusals) {
       writer.uint32(58).string(v!);
+    }
+    if (message.lossUnknownPartitions !== 0) {
+      writer.uint32(64).int32(message.lossUnknownPartitions);
     }
     return writer;
   },
@@ -202,6 +208,14 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
             message.refusals.push(reader.string());
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.lossUnknownPartitions = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -241,6 +255,11 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
       refusals: globalThis.Array.isArray(object?.refusals)
         ? object.refusals.map((e: any) => globalThis.String(e))
         : [],
+      lossUnknownPartitions: isSet(object.lossUnknownPartitions)
+        ? globalThis.Number(object.lossUnknownPartitions)
+        : isSet(object.loss_unknown_partitions)
+        ? globalThis.Number(object.loss_unknown_partitions)
+        : 0,
     };
   },
 
@@ -267,6 +286,9 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
     if (message.refusals?.length) {
       obj.refusals = message.refusals;
     }
+    if (message.lossUnknownPartitions !== 0) {
+      obj.lossUnknownPartitions = Math.round(message.lossUnknownPartitions);
+    }
     return obj;
   },
 
@@ -286,6 +308,7 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
     message.lossSeconds = object.lossSeconds ?? undefined;
     message.growthRecordsPerSecond = object.growthRecordsPerSecond ?? undefined;
     message.refusals = object.refusals?.map((e) => e) || [];
+    message.lossUnknownPartitions = object.lossUnknownPartitions ?? 0;
     return message;
   },
 };
