@@ -96,14 +96,15 @@ function checkpointService(parts: ServiceParts): CheckpointServiceServer {
 function failoverService(parts: ServiceParts): FailoverServiceServer {
   const { ports } = parts;
   return {
-    plan: unary(parts, async ({ group, from, to }) => ({
-      plan: groups.toPlan(await ports.planFailover(groupAndSites(group, from, to))),
-    })),
-    execute: unary(parts, async ({ group, from, to, planId, requestedBy }) =>
-      groups.toReport(
-        await ports.executeFailover(groupAndSites(group, from, to), planId, requestedBy),
+    plan: unary(parts, async ({ group, from, to, overwrite }) => ({
+      plan: groups.toPlan(
+        await ports.planFailover({ ...groupAndSites(group, from, to), overwrite }),
       ),
-    ),
+    })),
+    execute: unary(parts, async ({ group, from, to, overwrite, planId, requestedBy }) => {
+      const request = { ...groupAndSites(group, from, to), overwrite };
+      return groups.toReport(await ports.executeFailover(request, planId, requestedBy));
+    }),
     switchover: streaming(
       parts,
       ({ group, from, to, timeoutMs, ...request }, signal) =>

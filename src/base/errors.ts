@@ -101,7 +101,7 @@ export const errorTable = {
   kafka_authorization: row(
     'operator',
     'PERMISSION_DENIED',
-    "Grant the agent's user the permission named; README lists all that it needs.",
+    "Grant the agent's user the permission named; docs/operations.md lists all that it needs.",
   ),
   kafka_unavailable: row(
     'transient',

@@ -36,13 +36,19 @@ export async function readTopology(io: CliIo, file = defaultFile): Promise<Topol
   return parseTopology(text, file);
 }
 
+function checkAddress(address: string): string {
+  const port = Number(/^(?:\[[^\]]+\]|[^:\s]+):(\d+)$/.exec(address)?.[1]);
+  if (port >= 1 && port <= 65_535) return address;
+  throw new MeshError('usage', `--connect: found ${JSON.stringify(address)}, wanted host:port`);
+}
+
 /** gRPC addresses; of one site, when a site is named and a topology file is used. */
 export async function agentAddresses(
   io: CliIo,
   options: FindOptions,
   site?: string,
 ): Promise<readonly string[]> {
-  if (options.connect !== undefined) return options.connect;
+  if (options.connect !== undefined) return options.connect.map(checkAddress);
   const topology = await readTopology(io, options.topology);
   const sites = [...topology.sites.values()].filter(
     ({ name }) => site === undefined || name === site,

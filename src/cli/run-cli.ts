@@ -83,16 +83,28 @@ export async function runCli(io: CliIo, args: readonly string[]): Promise<number
   } catch (error) {
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    return report(io, error);
+    return report(io, error, wantsJson(args));
   }
 }
 
-function report(io: CliIo, thrown: unknown): number {
+function wantsJson(args: readonly string[]): boolean {
+  return args.some((arg, index) => {
+    const value = arg === '-o' || arg === '--output' ? args[index + 1] : arg.split('=')[1];
+    return /^(-o|--output(=.*)?)$/.test(arg) && value === 'json';
+  });
+}
+
+/** For people on stderr; for scripts that asked for JSON as an answer, too. */
+function report(io: CliIo, thrown: unknown, isJson: boolean): number {
   if (!isMeshError(thrown)) {
     io.err(`causeway: ${toError(thrown).stack ?? String(thrown)}\n`);
     return exitCodes.failed;
   }
   io.err(`causeway: ${thrown.message}\n  ${thrown.advice}\n`);
+  if (isJson) {
+    const { code, message, advice, details } = thrown;
+    io.out(`${JSON.stringify({ error: { code, message, advice, details } }, null, 1)}\n`);
+  }
   if (usageCodes.has(thrown.code)) return exitCodes.usage;
   return conditionCodes.has(thrown.code) ? exitCodes.condition : exitCodes.failed;
 }

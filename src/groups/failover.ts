@@ -11,7 +11,7 @@ import type { SiteName } from '../base/ids.ts';
 import type { CommitResult, TopicPartition } from '../kafka/cluster.ts';
 import type { FailoverPlan, FailoverReport, GroupHome, TranslateAnswer } from './answer.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, WrittenOffset } from './ledger.ts';
 
 export interface Refusal {
   readonly code: ErrorCode;
@@ -26,6 +26,9 @@ export interface FailoverFacts {
   /** Members now; undefined: the site cannot be asked. */
   readonly membersThere: number | undefined;
   readonly membersHere: number | undefined;
+  /** What stands at the target by somebody else's hand, and would be replaced. */
+  readonly foreignHere: readonly WrittenOffset[];
+  readonly overwrite: boolean;
   readonly lossUnknownPartitions: number;
   readonly lossSeconds: number | undefined;
   readonly growthRecordsPerSecond: number | undefined;
@@ -83,6 +86,13 @@ function* refusalsOf(facts: FailoverFacts): Iterable<Refusal> {
   if ((membersHere ?? 0) > 0) {
     const text = `${group} has ${membersHere} members at ${to}: stop them first`;
     yield { code: 'group_active', text };
+  }
+  const [foreign, ...more] = facts.foreignHere;
+  if (foreign !== undefined && !facts.overwrite) {
+    const { topic, partition, offset } = foreign;
+    const others = more.length === 0 ? '' : ` and ${more.length} more`;
+    const text = `${group} has commits of its own at ${to} (${topic}/${partition}@${offset}${others})`;
+    yield { code: 'precondition', text: `${text}: --overwrite replaces them` };
   }
   const unknown = answer.positions.filter(({ certainty }) => certainty === 'unknown');
   for (const { source, reason } of unknown.slice(0, 3)) {

@@ -12,10 +12,10 @@ import type { Topology } from '../topology/model.ts';
 import type { GroupHome, GroupReadiness, TranslateAnswer, TranslatedPosition } from './answer.ts';
 import type { FailoverFacts } from './failover.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
-import type { Ledger } from './ledger.ts';
+import type { Ledger, WrittenOffset } from './ledger.ts';
 import { declaredMode } from './mode.ts';
 import type { PositionsStore } from './positions-store.ts';
-import { readinessState } from './readiness.ts';
+import { readinessState, totals } from './readiness.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
 import type { FailoverRequest, TranslateRequest } from './updates.ts';
 
@@ -89,6 +89,8 @@ export class GroupView {
     const known = this.known(group, from);
     const positions = await this.positions(known, from, to);
     const { seconds, perSecond } = translator().lossRate(known, from, to);
+    const logs = positions.map((one) => ({ ...one.source, loss: one.notHereAtLeast }));
+    const crossing = translator().crossing(logs, from, to);
     return {
       answer: this.#answer(request, positions, known, false),
       site,
@@ -96,13 +98,9 @@ export class GroupView {
       nowMs: this.#deps.clock.nowMs(),
       membersThere: await this.members(from, group),
       membersHere: to === site ? await this.members(to, group) : undefined,
-      lossUnknownPartitions: translator()
-        .crossing(
-          positions.map((one) => ({ ...one.source, loss: one.notHereAtLeast })),
-          from,
-          to,
-        )
-        .filter(({ loss }) => loss === undefined).length,
+      foreignHere: to === site ? await this.#foreignHere(group, positions) : [],
+      overwrite: request.overwrite,
+      lossUnknownPartitions: crossing.filter(({ loss }) => loss === undefined).length,
       lossSeconds: seconds,
       growthRecordsPerSecond: perSecond,
     };
@@ -173,6 +171,23 @@ export class GroupView {
     return translator.translate(known, from, to, await this.#logStarts(first, to));
   }
 
+  /** Commits here that are not ours and differ from what the group would get. */
+  async #foreignHere(
+    group: string,
+    positions: readonly TranslatedPosition[],
+  ): Promise<readonly WrittenOffset[]> {
+    const { cluster, ledger } = this.#parts;
+    const targets = new Map(
+      positions.map(({ target }) => [`${target.topic}/${target.partition}`, target.offset]),
+    );
+    return (await cluster.groupOffsets(group)).filter((standing) => {
+      const target = targets.get(`${standing.topic}/${standing.partition}`);
+      const isReplaced =
+        standing.offset >= 0n && target !== undefined && target !== standing.offset;
+      return isReplaced && !ledger.isOurs(group, standing);
+    });
+  }
+
   /** Members of the group at a site now; undefined: the site does not answer. */
   async members(site: SiteName, group: string): Promise<number | undefined> {
     try {
@@ -183,7 +198,7 @@ export class GroupView {
     }
   }
 
-  /** Ends of those of the logs that are copied from there; undefined: the site does not answer. */
+  /** Ends of those of the logs that cross from there; undefined: no answer. */
   async ends(
     logs: readonly { readonly topic: string; readonly partition: number }[],
     from: SiteName,
@@ -208,8 +223,6 @@ export class GroupView {
     const known = from === undefined || from === site ? [] : this.known(group, from);
     const positions =
       from === undefined ? [] : translator().translate(known, from, site, () => undefined);
-    const sum = (of: (one: TranslatedPosition) => bigint | undefined): bigint =>
-      positions.reduce((total, one) => total + (of(one) ?? 0n), 0n);
     const facts = { site, mode, isDeclared, home, withPositions, positions };
     return {
       group,
@@ -218,10 +231,7 @@ export class GroupView {
       home,
       from: positions.length === 0 ? undefined : from,
       ...readinessState(facts),
-      partitions: positions.length,
-      exactPartitions: positions.filter(({ certainty }) => certainty === 'exact').length,
-      notHereAtLeast: sum(({ notHereAtLeast }) => notHereAtLeast),
-      reread: sum(({ reread }) => reread),
+      ...totals(positions),
       positionsAsOfMs: from === undefined ? undefined : store.asOfMs(from, group),
     };
   }
@@ -280,8 +290,8 @@ export class GroupView {
   async #soon<T>(site: SiteName, asked: Promise<T> | undefined): Promise<T | undefined> {
     if (asked === undefined) return undefined;
     asked.catch(() => undefined);
-    return withDeadline(this.#deps.clock, siteAnswerMs, asked, () => {
-      return new MeshError('kafka_timeout', `Kafka of ${site} did not answer in time`);
-    });
+    const late = (): MeshError =>
+      new MeshError('kafka_timeout', `Kafka of ${site} did not answer in time`);
+    return withDeadline(this.#deps.clock, siteAnswerMs, asked, late);
   }
 }

@@ -48,6 +48,19 @@ export function readinessState(facts: ReadinessFacts): State {
   return weak?.certainty === 'unknown' ? state('unknown', why) : state('ready');
 }
 
+export function totals(
+  positions: readonly TranslatedPosition[],
+): Pick<GroupReadiness, 'partitions' | 'exactPartitions' | 'notHereAtLeast' | 'reread'> {
+  const sum = (of: (one: TranslatedPosition) => bigint | undefined): bigint =>
+    positions.reduce((total, one) => total + (of(one) ?? 0n), 0n);
+  return {
+    partitions: positions.length,
+    exactPartitions: positions.filter(({ certainty }) => certainty === 'exact').length,
+    notHereAtLeast: sum(({ notHereAtLeast }) => notHereAtLeast),
+    reread: sum(({ reread }) => reread),
+  };
+}
+
 /** What `status` shows of them: groups of mode `single`. */
 export function countReadiness(groups: readonly GroupReadiness[]): {
   readonly ready: number;

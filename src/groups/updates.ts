@@ -18,6 +18,8 @@ export interface FailoverRequest {
   readonly group: string;
   readonly from: SiteName;
   readonly to: SiteName;
+  /** Commits that somebody else made for the group at the target may be replaced. */
+  readonly overwrite: boolean;
 }
 
 export interface SwitchoverRequest extends FailoverRequest {

@@ -56,9 +56,26 @@ export function writeState(dir: string, state: SandboxState): void {
   renameSync(`${file}.new`, file);
 }
 
+/**
+ * Level by level: where nothing can be made, in /proc for one, Node's own recursive call spins for
+ * ever.
+ */
+function makeFolder(dir: string): void {
+  if (existsSync(dir)) return;
+  makeFolder(path.dirname(dir));
+  try {
+    mkdirSync(dir);
+  } catch (cause) {
+    // Another process was quicker.
+    if (existsSync(dir)) return;
+    const text = `the folder ${dir} cannot be made: ${errorMessage(cause)}`;
+    throw new MeshError('sandbox', text, { cause });
+  }
+}
+
 /** Makes the folder ours. @throws MeshError sandbox when it holds something that is not */
 export async function claimFolder(dir: string): Promise<void> {
-  mkdirSync(dir, { recursive: true });
+  makeFolder(path.resolve(dir));
   if (readState(dir) !== undefined) return;
   const names = await readdir(dir);
   if (names.length > 0) {

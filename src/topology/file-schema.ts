@@ -11,11 +11,21 @@ const siteName = z
   .regex(siteNamePattern, 'a site name: a lower-case letter, then up to 31 of a-z, 0-9 and -');
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, 'an address, host:port')
+  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, {
+    error: 'an address, host:port',
+    abort: true,
+  })
   .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port up to 65535');
 const brokers = z.array(address).min(1, 'at least one broker');
 const pattern = z.string().refine(isPattern, 'a regular expression');
-const text = z.string().min(1);
+/** A text in which every `${` begins a reference that is known. */
+const text = z
+  .string()
+  .min(1)
+  .refine(
+    (value) => !value.replace(/\$\{(env|file):[^}]+\}/g, '').includes('${'),
+    '${env:NAME} or ${file:PATH}',
+  );
 
 function isPattern(value: string): boolean {
   try {

@@ -1,6 +1,7 @@
 /** From the text of a topology file to the checked model, or to all of its problems at once. */
 import { createHash } from 'node:crypto';
-import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
+import { isMap, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
+import { errorMessage } from '../base/errors.ts';
 import { flowId, siteName, type SiteName } from '../base/ids.ts';
 import { parseByteSize } from './byte-size.ts';
 import { fileSchema, type FlowPart, type TopologyFile } from './file-schema.ts';
@@ -27,18 +28,27 @@ export function parseTopology(text: string, file: string): Topology {
     const found = isSeq(document.contents) ? 'a list' : 'no keys';
     throw topologyInvalid([places.atOffset(0, `found ${found}, wanted a topology file`)]);
   }
-  const content: unknown = document.toJS();
+  const content = contentOf(document, places);
   const parsed = fileSchema.safeParse(content);
   const issues = parsed.error?.issues ?? [];
   const problems = issues.flatMap((issue) => placed(issue, content, places));
   // Keys that nobody knows do not hide what else is wrong.
-  const known = parsed.success ? parsed : fileSchema.safeParse(without(content, issues));
+  const known = parsed.success ? parsed : parseRest(content, issues);
   const topology = known.success ? model(known.data, text) : undefined;
   if (known.success && topology !== undefined) {
     problems.push(...brokenRules(known.data, topology).map((problem) => places.at(problem)));
   }
   if (topology === undefined || problems.length > 0) throw topologyInvalid(problems);
   return topology;
+}
+
+/** @throws MeshError topology_invalid: aliases that stand for more than there may be */
+function contentOf(document: Document.Parsed, places: Places): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw topologyInvalid([places.atOffset(0, errorMessage(error))]);
+  }
 }
 
 type Issue = NonNullable<ReturnType<typeof fileSchema.safeParse>['error']>['issues'][number];
@@ -53,6 +63,12 @@ function placed(issue: Issue, content: unknown, places: Places): PlacedProblem[]
     return issue.keys.map((key) =>
       places.at({ path: [...path, key], message: `unknown key ${[...path, key].join('.')}` }),
     );
+  }
+  if (issue.code === 'invalid_key') {
+    const why = issue.issues.map(({ message }) => message).join('; ');
+    const key = JSON.stringify(path.at(-1));
+    const where = path.slice(0, -1).join('.');
+    return [places.at({ path, message: `${where}: found the key ${key}, wanted ${why}` })];
   }
   const wanted = issue.message
     .replace(/^Invalid input: expected (.*), received .*$/, '$1')
@@ -83,16 +99,46 @@ function valueAt(content: unknown, path: readonly (string | number)[]): unknown 
   }, content);
 }
 
-/** The content without its unknown keys. */
-function without(content: unknown, issues: readonly Issue[]): unknown {
+/**
+ * What is left when everything that is wrong by itself has been taken out, so that it does not hide
+ * the rules that are broken between places. Without a site there is nothing to look at.
+ */
+function parseRest(
+  content: unknown,
+  first: readonly Issue[],
+): ReturnType<typeof fileSchema.safeParse> {
   const copy: unknown = structuredClone(content);
-  for (const issue of issues) {
-    if (issue.code !== 'unrecognized_keys') continue;
-    const holder = valueAt(copy, pathOf(issue));
-    if (typeof holder !== 'object' || holder === null) continue;
-    for (const key of issue.keys) Reflect.deleteProperty(holder, key);
+  let issues = first;
+  let parsed = fileSchema.safeParse(copy);
+  for (let round = 0; round < takeOutMax && !parsed.success; round += 1) {
+    for (const issue of issues) takeOut(copy, issue);
+    parsed = fileSchema.safeParse(copy);
+    issues = parsed.error?.issues ?? [];
   }
-  return copy;
+  return parsed;
+}
+
+const takeOutMax = 5;
+
+function takeOut(content: unknown, issue: Issue): void {
+  const path = pathOf(issue);
+  if (issue.code === 'unrecognized_keys') {
+    for (const key of issue.keys) removeAt(content, [...path, key]);
+    return;
+  }
+  if (path[0] === 'sites') return;
+  // What is missing is taken out with what it is missing in; of a list all of it.
+  while (valueAt(content, path) === undefined && path.length > 1) path.pop();
+  while (typeof path.at(-1) === 'number') path.pop();
+  removeAt(content, path);
+}
+
+function removeAt(content: unknown, path: readonly (string | number)[]): void {
+  const holder = valueAt(content, path.slice(0, -1));
+  const key = path.at(-1);
+  if (typeof holder === 'object' && holder !== null && key !== undefined) {
+    Reflect.deleteProperty(holder, key);
+  }
 }
 
 function model(file: TopologyFile, source: string): Topology {

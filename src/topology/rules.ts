@@ -12,6 +12,7 @@ export function brokenRules(file: TopologyFile, topology: Topology): Problem[] {
   return [
     ...unknownSites(file),
     ...doubleAddresses(file),
+    ...sharedBrokers(file),
     ...retired(file),
     ...doubleFlows(file),
     ...homes(file),
@@ -63,6 +64,21 @@ function doubleAddresses(file: TopologyFile): Problem[] {
     });
   }
   return problems;
+}
+
+/** A broker belongs to one cluster, and a cluster to one site. */
+function sharedBrokers(file: TopologyFile): Problem[] {
+  const owners = new Map<string, string>();
+  return Object.entries(file.sites).flatMap(([site, { kafka }]) => {
+    const { brokers } = kafka;
+    const all = Array.isArray(brokers) ? brokers : [...brokers.local, ...brokers.remote];
+    const shared = [...new Set(all)].filter((one) => (owners.get(one) ?? site) !== site);
+    for (const one of all) owners.set(one, owners.get(one) ?? site);
+    return shared.map((one) => ({
+      path: ['sites', site, 'kafka', 'brokers'],
+      message: `${one} is a broker of ${owners.get(one) ?? ''} already`,
+    }));
+  });
 }
 
 function retired(file: TopologyFile): Problem[] {

@@ -10,6 +10,7 @@ export interface AllRequest {
   readonly from: SiteName;
   readonly to: SiteName;
   readonly execute: boolean;
+  readonly overwrite: boolean;
   readonly requestedBy: string;
 }
 
@@ -32,7 +33,7 @@ export async function failoverAll(
 async function moveOne(
   client: AgentClient,
   { group, mode, home, from: known, state, why }: GroupReadiness,
-  { from, to, execute, requestedBy }: AllRequest,
+  { from, to, execute, overwrite, requestedBy }: AllRequest,
 ): Promise<Row | undefined> {
   const isAtHomeThere = home === undefined ? known === from : home.site === from;
   if (!isAtHomeThere && state !== 'own' && state !== 'contested') return undefined;
@@ -40,7 +41,7 @@ async function moveOne(
     const text = mode === 'off' ? 'no mode is declared; move it with --group' : why;
     return { group, outcome: 'left', why: text };
   }
-  const request = { group, from, to };
+  const request = { group, from, to, overwrite };
   try {
     const plan = await client.planFailover(request);
     if (plan.refusals.length > 0) {

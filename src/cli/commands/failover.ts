@@ -20,6 +20,7 @@ interface Options extends FindOptions {
   readonly to: string;
   readonly execute?: boolean;
   readonly plan?: string;
+  readonly overwrite?: boolean;
   readonly report?: string;
 }
 
@@ -36,6 +37,7 @@ export function failoverCommand(io: CliIo, exit: ExitCode): Command {
     .requiredOption('--to <site>', 'its home from now on')
     .option('--execute', 'do it; without it the plan is only shown')
     .option('--plan <id>', 'with --execute: refuse unless the plan is still this one')
+    .option('--overwrite', 'replace what the group itself has committed at the new home')
     .option('--report <file>', 'with --execute: write down what was done, as .md or .json')
     .addHelpText('after', help);
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
@@ -50,7 +52,7 @@ export function failoverCommand(io: CliIo, exit: ExitCode): Command {
       await moveAll(io, exit, options, addresses, sites);
       return;
     }
-    const request = { group, ...sites };
+    const request = { group, ...sites, overwrite: options.overwrite ?? false };
     const plan = await askFirst(io, addresses, options, (client) => client.planFailover(request));
     if (options.execute !== true || plan.refusals.length > 0) {
       print(io, options.output, planJson(plan), planTable);
@@ -79,7 +81,12 @@ async function moveAll(
   }
   const execute = options.execute ?? false;
   const answer = await askFirst(io, addresses, options, (client) =>
-    failoverAll(client, { ...sites, execute, requestedBy: io.user }),
+    failoverAll(client, {
+      ...sites,
+      execute,
+      overwrite: options.overwrite ?? false,
+      requestedBy: io.user,
+    }),
   );
   print(io, options.output, answer, failoverAllTable);
   if (answer.groups.some(({ outcome }) => outcome === 'refused')) exit.value = exitCodes.condition;

@@ -21,6 +21,7 @@ interface Options extends FindOptions {
   readonly to: string;
   readonly execute?: boolean;
   readonly producersStopped?: boolean;
+  readonly overwrite?: boolean;
   readonly wait: string;
   readonly report?: string;
 }
@@ -41,6 +42,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
     .option('--execute', 'do it; without it the plan is only shown')
     .option('--producers-stopped', 'wait until all that was written there is here as well')
     .option('--wait <seconds>', 'with --execute: give up after so long', '300')
+    .option('--overwrite', 'replace what the group itself has committed at the new home')
     .option('--report <file>', 'with --execute: write down what was done, as .md or .json')
     .addHelpText('after', help);
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
@@ -51,6 +53,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
       to: siteOption('to', options.to),
       execute: options.execute ?? false,
       producersStopped: options.producersStopped ?? false,
+      overwrite: options.overwrite ?? false,
       timeoutMs: waitMs(options.wait),
       requestedBy: io.user,
     };

@@ -24,10 +24,12 @@ export function statusTable({ agents, silent }: StatusJson): string {
     first === undefined
       ? 'no agent answered\n'
       : `mesh ${first.identity.mesh} v${first.topologyVersion}\n`,
-    table(
-      flowHeader,
-      agents.flatMap(({ flows }) => flows.map(flowRow)),
-    ),
+    agents.length === 0
+      ? ''
+      : table(
+          flowHeader,
+          agents.flatMap(({ flows }) => flows.map(flowRow)),
+        ),
   ];
   for (const { identity, flows, peers, groups, conflict } of agents) {
     const slots = flows.map(

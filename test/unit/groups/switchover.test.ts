@@ -16,6 +16,7 @@ const request: SwitchoverRequest = {
   execute: true,
   timeoutMs: 60_000,
   requestedBy: 'ana',
+  overwrite: false,
 };
 
 /** A world that a script changes as time goes by. */
@@ -95,6 +96,8 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
     nowMs: world.nowMs,
     membersThere: world.members,
     membersHere: world.membersHere,
+    foreignHere: [],
+    overwrite: false,
     lossUnknownPartitions: 0,
     lossSeconds: undefined,
     growthRecordsPerSecond: undefined,

@@ -29,6 +29,10 @@ test('a new or empty folder is claimed; one with files of others is left alone',
   assert.deepEqual(readdirSync(folder('theirs')), ['thesis.txt']);
 });
 
+test('a folder that cannot be made: said, and at once', async () => {
+  await assert.rejects(claimFolder('/proc/causeway/x'), /\/proc\/causeway cannot be made/);
+});
+
 test('a folder that is ours keeps its state when claimed again, and is emptied on demand', async () => {
   const dir = folder('ours');
   await claimFolder(dir);

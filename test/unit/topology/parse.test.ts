@@ -104,6 +104,24 @@ describe('topology files', () => {
     assert.match(secret, /sasl\.password: found something else, wanted string/);
   });
 
+  test('a wrong value does not hide a broken rule', () => {
+    const text = pair
+      .replace('home: east', 'home: nort')
+      .replace('defaults:', 'defaults:\n  start: someday\n  topics: { include: ["a", "("] }');
+    const problems = problemsOf(text);
+    assert.equal(problems.length, 3, problems.join('\n'));
+    assert.match(problems.join('\n'), /start: found "someday"[^]*found "\("[^]*no site nort/);
+  });
+
+  test('aliases that stand for too much are a problem of the file', () => {
+    const levels = 'bcdefghij'.split('').map((name, index) => {
+      const before = String.fromCharCode(name.charCodeAt(0) - 1);
+      return `${name}: &${name} [${`*${before},`.repeat(9)}]`.replace(/,\]/, ']') + `#${index}`;
+    });
+    const [first = ''] = problemsOf(['a: &a [x]', ...levels].join('\n').replace(/#\d/g, ''));
+    assert.match(first, /^mesh\.yaml:1:1: Excessive alias count/);
+  });
+
   const rules: readonly [string, string, RegExp][] = [
     [
       'a flow of an unknown site',
@@ -125,6 +143,24 @@ describe('topology files', () => {
       'one address for two agents',
       pair.replace('localhost:7402', 'localhost:7401'),
       /:13:\d+: localhost:7401 is the address of east-1 \(grpc\) already/,
+    ],
+    [
+      'one broker for two sites',
+      pair.replace('localhost:19192', 'localhost:19092'),
+      /localhost:19092 is a broker of east already/,
+    ],
+    [
+      'a key that is no site name',
+      pair.replace('  west:', '  West_1:'),
+      /sites: found the key "West_1", wanted a site name: a lower-case letter/,
+    ],
+    [
+      'a reference of a kind that there is not',
+      pair.replace(
+        '"localhost:19092"]',
+        '"localhost:19092"], sasl: {mechanism: plain, username: u, password: "${vault:X}"}',
+      ),
+      /password: found something else, wanted \$\{env:NAME\} or \$\{file:PATH\}/,
     ],
     ['a declared site retired', `${pair}retiredSites: [east]\n`, /east is declared as a site/],
     ['a key twice', `${pair}mesh: again\n`, /:20:\d+: Map keys must be unique/],

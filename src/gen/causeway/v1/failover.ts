@@ -45,6 +45,8 @@ export interface PlanRequest {
   group: string;
   from: string;
   to: string;
+  /** Commits that somebody else made for the group at `to` may be replaced. */
+  overwrite: boolean;
 }
 
 export interface PlanResponse {
@@ -57,6 +59,8 @@ export interface ExecuteRequest {
   to: string;
   planId?: string | undefined;
   requestedBy: string;
+  /** As in PlanRequest. */
+  overwrite: boolean;
 }
 
 export interface ExecuteResponse {
@@ -77,6 +81,8 @@ export interface SwitchoverRequest {
   /** Given up after so long, with nothing changed. */
   timeoutMs: bigint;
   requestedBy: string;
+  /** As in PlanRequest. */
+  overwrite: boolean;
 }
 
 export interface SwitchoverResponse {
@@ -314,7 +320,7 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
 };
 
 function createBasePlanRequest(): PlanRequest {
-  return { group: "", from: "", to: "" };
+  return { group: "", from: "", to: "", overwrite: false };
 }
 
 export const PlanRequest: MessageFns<PlanRequest> = {
@@ -327,6 +333,9 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     }
     if (message.to !== "") {
       writer.uint32(26).string(message.to);
+    }
+    if (message.overwrite !== false) {
+      writer.uint32(32).bool(message.overwrite);
     }
     return writer;
   },
@@ -368,6 +377,14 @@ export const PlanRequest: MessageFns<PlanRequest> = {
             message.to = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -385,6 +402,7 @@ export const PlanRequest: MessageFns<PlanRequest> = {
       group: isSet(object.group) ? globalThis.String(object.group) : "",
       from: isSet(object.from) ? globalThis.String(object.from) : "",
       to: isSet(object.to) ? globalThis.String(object.to) : "",
+      overwrite: isSet(object.overwrite) ? globalThis.Boolean(object.overwrite) : false,
     };
   },
 
@@ -399,6 +417,9 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     if (message.to !== "") {
       obj.to = message.to;
     }
+    if (message.overwrite !== false) {
+      obj.overwrite = message.overwrite;
+    }
     return obj;
   },
 
@@ -410,6 +431,7 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     message.group = object.group ?? "";
     message.from = object.from ?? "";
     message.to = object.to ?? "";
+    message.overwrite = object.overwrite ?? false;
     return message;
   },
 };
@@ -484,7 +506,7 @@ export const PlanResponse: MessageFns<PlanResponse> = {
 };
 
 function createBaseExecuteRequest(): ExecuteRequest {
-  return { group: "", from: "", to: "", planId: undefined, requestedBy: "" };
+  return { group: "", from: "", to: "", planId: undefined, requestedBy: "", overwrite: false };
 }
 
 export const ExecuteRequest: MessageFns<ExecuteRequest> = {
@@ -503,6 +525,9 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(42).string(message.requestedBy);
+    }
+    if (message.overwrite !== false) {
+      writer.uint32(48).bool(message.overwrite);
     }
     return writer;
   },
@@ -560,6 +585,14 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -587,6 +620,7 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
         : isSet(object.requested_by)
         ? globalThis.String(object.requested_by)
         : "",
+      overwrite: isSet(object.overwrite) ? globalThis.Boolean(object.overwrite) : false,
     };
   },
 
@@ -607,6 +641,9 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     if (message.requestedBy !== "") {
       obj.requestedBy = message.requestedBy;
     }
+    if (message.overwrite !== false) {
+      obj.overwrite = message.overwrite;
+    }
     return obj;
   },
 
@@ -620,6 +657,7 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     message.to = object.to ?? "";
     message.planId = object.planId ?? undefined;
     message.requestedBy = object.requestedBy ?? "";
+    message.overwrite = object.overwrite ?? false;
     return message;
   },
 };
@@ -755,7 +793,16 @@ export const ExecuteResponse: MessageFns<ExecuteResponse> = {
 };
 
 function createBaseSwitchoverRequest(): SwitchoverRequest {
-  return { group: "", from: "", to: "", producersStopped: false, execute: false, timeoutMs: 0n, requestedBy: "" };
+  return {
+    group: "",
+    from: "",
+    to: "",
+    producersStopped: false,
+    execute: false,
+    timeoutMs: 0n,
+    requestedBy: "",
+    overwrite: false,
+  };
 }
 
 export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
@@ -783,6 +830,9 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(58).string(message.requestedBy);
+    }
+    if (message.overwrite !== false) {
+      writer.uint32(64).bool(message.overwrite);
     }
     return writer;
   },
@@ -856,6 +906,14 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.overwrite = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -889,6 +947,7 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
         : isSet(object.requested_by)
         ? globalThis.String(object.requested_by)
         : "",
+      overwrite: isSet(object.overwrite) ? globalThis.Boolean(object.overwrite) : false,
     };
   },
 
@@ -915,6 +974,9 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
     if (message.requestedBy !== "") {
       obj.requestedBy = message.requestedBy;
     }
+    if (message.overwrite !== false) {
+      obj.overwrite = message.overwrite;
+    }
     return obj;
   },
 
@@ -930,6 +992,7 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
     message.execute = object.execute ?? false;
     message.timeoutMs = (object.timeoutMs !== undefined && object.timeoutMs !== null) ? BigInt(object.timeoutMs) : 0n;
     message.requestedBy = object.requestedBy ?? "";
+    message.overwrite = object.overwrite ?? false;
     return message;
   },
 };
