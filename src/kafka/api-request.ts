@@ -12,6 +12,8 @@ export interface ApiRequest<T> {
   readonly isFlexible: boolean;
   /** Beyond the usual time: what the broker may take before it answers. */
   readonly extraMs?: number;
+  /** Instead of the usual time, where another broker can be asked. */
+  readonly timeoutMs?: number;
   encode(writer: WireWriter): void;
   /** Must copy what it keeps: the reader's memory is reused. */
   decode(reader: WireReader): T;

@@ -39,6 +39,13 @@ export interface ClusterMetadata {
 export interface FetchPartition extends TopicPartition {
   readonly offset: bigint;
   readonly bytesMax: number;
+  /**
+   * Only this life of the topic is read, when all partitions of a request say so and the broker can
+   * tell (from 3.1 on); else whatever has the name.
+   */
+  readonly topicId?: string;
+  /** Only a leader of this epoch answers; any other answers 74 or 75. Left out: any leader. */
+  readonly leaderEpoch?: number;
 }
 
 export interface FetchRequest {
@@ -71,6 +78,8 @@ export interface FetchResponse {
 export interface ProducePartition extends TopicPartition {
   /** One sealed record batch (`records/seal.ts`). Must not change until the answer is here. */
   readonly batch: Buffer;
+  /** As for fetches: only into this life of the topic, where brokers can tell (from 4.1 on). */
+  readonly topicId?: string;
 }
 
 export interface ProduceRequest {
@@ -109,6 +118,8 @@ export interface Fence {
   readonly producerEpoch: number;
   /** Offset of our marker in the target's log: what an older holder wrote lies before it. */
   readonly markerOffset: bigint;
+  /** Of the leader that wrote it. */
+  readonly leaderEpoch: number;
 }
 
 export type OffsetSpec =
@@ -119,6 +130,21 @@ export interface ListedOffset extends TopicPartition {
   readonly offset: bigint; // -1: no such record
   readonly timestampMs: number; // -1 unless asked by time
   readonly leaderEpoch: number;
+}
+
+/** A question about a leader's log: where what was written in that epoch, or before, ends. */
+export interface EpochQuestion extends TopicPartition {
+  readonly epoch: number;
+  /** Only a leader of this epoch answers. */
+  readonly leaderEpoch: number;
+}
+
+export interface EpochEnd extends TopicPartition {
+  readonly errorCode: number;
+  /** The highest epoch in the log that is not above the one asked for; -1: none is known. */
+  readonly epoch: number;
+  /** The offset behind its last record; -1: the log knows only lower epochs. */
+  readonly endOffset: bigint;
 }
 
 export interface NewTopic {
@@ -165,6 +191,8 @@ export interface Cluster extends AsyncDisposable {
 
   /** Fresh metadata of all topics; tolerates topics without leaders. */
   metadata(signal?: AbortSignal): Promise<ClusterMetadata>;
+  /** Kafka's error code for one topic: 0 it is there, 3 it is not, 29 it may not be seen. */
+  topicError(name: string): Promise<number>;
   /** A connection of its own to that broker. */
   openLink(brokerId: number, purpose: string): Promise<BrokerLink>;
   /** Asks the leaders; per-partition errors are values. */
@@ -173,6 +201,8 @@ export interface Cluster extends AsyncDisposable {
     spec: OffsetSpec,
     isolation?: 'read_committed' | 'read_uncommitted',
   ): Promise<readonly ListedOffset[]>;
+  /** OffsetForLeaderEpoch, from the leaders; per-partition errors are values. */
+  epochEnds(questions: readonly EpochQuestion[]): Promise<readonly EpochEnd[]>;
   /** Section "Fence" of ARCHITECTURE.md; retries what a new coordinator answers, bounded. */
   fence(request: FenceRequest, signal?: AbortSignal): Promise<Fence>;
   /**

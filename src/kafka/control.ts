@@ -32,6 +32,8 @@ export class Control implements AsyncDisposable {
   readonly #wires = new Map<string, Promise<Wire>>();
   readonly #coordinators = new Map<string, number>();
   #brokers: ReadonlyMap<number, Address> = new Map();
+  /** `host:port` of the broker that answered last what any of them could. */
+  #lively = '';
   #isClosed = false;
 
   constructor(settings: ClusterSettings, deps: Deps) {
@@ -50,16 +52,18 @@ export class Control implements AsyncDisposable {
     return metadata;
   }
 
-  /** Any broker: those known first, then the bootstrap addresses. */
+  /** Any broker: the one that answered last, then those known, then the bootstrap addresses. */
   async toAny<T>(request: ApiRequest<T>): Promise<T> {
     let last: unknown;
-    const tried = new Set<string>();
-    for (const address of [...this.#brokers.values(), ...this.#bootstrap()]) {
-      const key = `${address.host}:${address.port}`;
-      if (tried.has(key)) continue;
-      tried.add(key);
+    const all = [...this.#brokers.values(), ...this.#bootstrap()];
+    const byName = new Map(all.map((address) => [`${address.host}:${address.port}`, address]));
+    for (const name of new Set([this.#lively, ...byName.keys()])) {
+      const address = byName.get(name);
+      if (address === undefined) continue;
       try {
-        return await this.#send(address, request);
+        const answer = await this.#send(address, request);
+        this.#lively = name;
+        return answer;
       } catch (error) {
         if (!isMeshError(error, 'kafka_unavailable')) throw error;
         last = error;
@@ -163,8 +167,10 @@ export class Control implements AsyncDisposable {
     try {
       return await wire.request(request);
     } catch (error) {
-      // A connection that stood idle may have been closed by the broker without our seeing it.
-      if (wire.isOpen || this.#isClosed) throw error;
+      // A connection that stood idle may have been closed by the broker without our seeing it. One
+      // that was silent would be so again.
+      const isSilent = isMeshError(error) && error.details['isSilent'] === true;
+      if (wire.isOpen || this.#isClosed || isSilent) throw error;
       return (await this.#wire(address)).request(request);
     }
   }

@@ -58,8 +58,8 @@ export async function fence(
   const holder = { transactionalId, producerId, producerEpoch };
   const from = await endOf(parts, request);
   await emptyTransaction(parts, holder, request, signal);
-  const markerOffset = await findMarker(parts, request, holder, from, signal);
-  return { producerId, producerEpoch, markerOffset };
+  const marker = await findMarker(parts, request, holder, from, signal);
+  return { producerId, producerEpoch, ...marker };
 }
 
 /** Begins and aborts a transaction on one partition; the epoch stays. */
@@ -124,18 +124,23 @@ async function findMarker(
   holder: TransactionHolder,
   from: number,
   signal: AbortSignal | undefined,
-): Promise<bigint> {
+): Promise<Pick<Fence, 'markerOffset' | 'leaderEpoch'>> {
   const { clock } = parts.control.deps;
   const deadlineMs = clock.monotonicMs() + markerTimeoutMs;
   let offset = from;
   while (clock.monotonicMs() < deadlineMs) {
     if (signal !== undefined) throwIfAborted(signal);
     const read = await readOnce(parts, partition, holder, offset);
-    if (read.marker !== undefined) return BigInt(read.marker);
+    if (read.marker !== undefined) return read.marker;
     offset = read.next;
   }
   const where = `${partition.topic}/${partition.partition} at ${parts.control.name}`;
   throw new MeshError('kafka_timeout', `${where}: our marker did not appear in the log`);
+}
+
+interface MarkerScan {
+  readonly marker: Pick<Fence, 'markerOffset' | 'leaderEpoch'> | undefined;
+  readonly next: number;
 }
 
 async function readOnce(
@@ -143,7 +148,7 @@ async function readOnce(
   { topic, partition }: TopicPartition,
   holder: TransactionHolder,
   offset: number,
-): Promise<{ marker: number | undefined; next: number }> {
+): Promise<MarkerScan> {
   const link = await parts.link(await parts.leader({ topic, partition }));
   const response = await link.fetch({
     partitions: [{ topic, partition, offset: BigInt(offset), bytesMax: windowBytes }],
@@ -164,11 +169,7 @@ async function readOnce(
   }
 }
 
-function scanForMarker(
-  records: Buffer,
-  holder: TransactionHolder,
-  from: number,
-): { marker: number | undefined; next: number } {
+function scanForMarker(records: Buffer, holder: TransactionHolder, from: number): MarkerScan {
   let next = from;
   for (const { from: at } of completeBatches(records)) {
     if (records[at + batchAt.magic] !== 2) continue;
@@ -177,7 +178,10 @@ function scanForMarker(
     const isOurs =
       records.readBigInt64BE(at + batchAt.producerId) === holder.producerId &&
       records.readInt16BE(at + batchAt.producerEpoch) === holder.producerEpoch;
-    if (isControl && isOurs && baseOffset >= from) return { marker: baseOffset, next };
+    if (isControl && isOurs && baseOffset >= from) {
+      const leaderEpoch = records.readInt32BE(at + batchAt.leaderEpoch);
+      return { marker: { markerOffset: BigInt(baseOffset), leaderEpoch }, next };
+    }
     next = Math.max(next, baseOffset + records.readInt32BE(at + batchAt.lastOffsetDelta) + 1);
   }
   return { marker: undefined, next };

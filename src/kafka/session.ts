@@ -3,11 +3,14 @@ import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import { retry } from '../base/retry.ts';
 import * as admin from './admin.ts';
+import type { ApiRequest } from './api-request.ts';
 import { RawLink } from './broker-link.ts';
 import type {
   BrokerLink,
   Cluster,
   ClusterMetadata,
+  EpochEnd,
+  EpochQuestion,
   Fence,
   FenceRequest,
   ListedOffset,
@@ -20,7 +23,8 @@ import { Control } from './control.ts';
 import { emptyTransaction, fence, type FenceParts } from './fence.ts';
 import * as groups from './groups.ts';
 import type { ClusterSettings } from './open-wire.ts';
-import { listOffsetsRequest } from './requests/metadata.ts';
+import { epochEndsRequest } from './requests/leader-epoch.ts';
+import { listOffsetsRequest, topicErrorRequest } from './requests/metadata.ts';
 
 export type { ClusterSettings } from './open-wire.ts';
 
@@ -56,6 +60,10 @@ export class KafkaCluster implements Cluster {
     return this.control.metadata(undefined, signal);
   }
 
+  topicError(name: string): Promise<number> {
+    return this.control.toAny(topicErrorRequest(name));
+  }
+
   async openLink(brokerId: number, _purpose: string): Promise<BrokerLink> {
     return new RawLink(brokerId, await this.control.openWire(brokerId));
   }
@@ -66,21 +74,19 @@ export class KafkaCluster implements Cluster {
     isolation: 'read_committed' | 'read_uncommitted' = 'read_uncommitted',
   ): Promise<readonly ListedOffset[]> {
     const isCommitted = isolation === 'read_committed' || spec === 'latest_committed';
-    const byLeader = new Map<number, TopicPartition[]>();
-    const listed: ListedOffset[] = [];
-    const topics = [...new Set(partitions.map(({ topic }) => topic))];
-    const metadata = await this.control.metadata(topics);
-    for (const one of partitions) {
-      const leader = metadata.topics.get(one.topic)?.partitions[one.partition]?.leader;
-      if (leader === undefined || leader < 0) {
-        const errorCode = leader === undefined ? 3 : 5;
-        listed.push({ ...one, errorCode, offset: -1n, timestampMs: -1, leaderEpoch: -1 });
-      } else byLeader.set(leader, [...(byLeader.get(leader) ?? []), one]);
-    }
-    const asked = [...byLeader].map(([leader, some]) =>
-      this.control.toBroker(leader, listOffsetsRequest(some, spec, isCommitted)),
+    return this.#askLeaders(
+      partitions,
+      (some) => listOffsetsRequest(some, spec, isCommitted),
+      ({ topic, partition }, errorCode): ListedOffset => {
+        return { topic, partition, errorCode, offset: -1n, timestampMs: -1, leaderEpoch: -1 };
+      },
     );
-    return [...listed, ...(await Promise.all(asked)).flat()];
+  }
+
+  epochEnds(questions: readonly EpochQuestion[]): Promise<readonly EpochEnd[]> {
+    return this.#askLeaders(questions, epochEndsRequest, ({ topic, partition }, errorCode) => {
+      return { topic, partition, errorCode, epoch: -1, endOffset: -1n };
+    });
   }
 
   fence(request: FenceRequest, signal?: AbortSignal): Promise<Fence> {
@@ -151,6 +157,30 @@ export class KafkaCluster implements Cluster {
       await link?.[Symbol.asyncDispose]();
     }
     await this.control[Symbol.asyncDispose]();
+  }
+
+  /** One request to each leader. `unasked` answers for partitions that are not there or have none. */
+  async #askLeaders<Q extends TopicPartition, A>(
+    questions: readonly Q[],
+    request: (some: readonly Q[]) => ApiRequest<readonly A[]>,
+    unasked: (question: Q, errorCode: number) => A,
+  ): Promise<readonly A[]> {
+    const byLeader = new Map<number, Q[]>();
+    const answers: A[] = [];
+    const topics = [...new Set(questions.map(({ topic }) => topic))];
+    const metadata = await this.control.metadata(topics);
+    for (const one of questions) {
+      const leader = metadata.topics.get(one.topic)?.partitions[one.partition]?.leader;
+      const some = byLeader.get(leader ?? -1);
+      if (leader === undefined || leader < 0)
+        answers.push(unasked(one, leader === undefined ? 3 : 5));
+      else if (some === undefined) byLeader.set(leader, [one]);
+      else some.push(one);
+    }
+    const asked = [...byLeader].map(([leader, some]) =>
+      this.control.toBroker(leader, request(some)),
+    );
+    return [...answers, ...(await Promise.all(asked)).flat()];
   }
 
   #fenceParts(): FenceParts {

@@ -53,6 +53,8 @@ class SlotGroup implements SlotShare {
   #memberId = '';
   #generation = -1;
   #wire: Wire | undefined;
+  /** When the last question was asked that the group answered as one of its members. */
+  #provedMs = -Infinity;
 
   constructor(options: SlotGroupOptions, deps: Deps) {
     this.#options = options;
@@ -63,6 +65,10 @@ class SlotGroup implements SlotShare {
 
   get held(): ReadonlySet<number> {
     return this.#held;
+  }
+
+  get isSure(): boolean {
+    return this.#deps.clock.monotonicMs() - this.#provedMs < this.#sessionTimeoutMs;
   }
 
   onChange(listener: (held: ReadonlySet<number>) => void): () => void {
@@ -124,6 +130,7 @@ class SlotGroup implements SlotShare {
       throw refusal(this.#options.cluster.name, `joining ${group}`, answer.errorCode);
     }
     this.#generation = answer.generation;
+    const askedMs = this.#deps.clock.monotonicMs();
     const isLeader = answer.leader === answer.memberId;
     const request = syncGroupRequest(
       this.#member(),
@@ -135,6 +142,7 @@ class SlotGroup implements SlotShare {
     if (synced.errorCode !== 0) {
       throw refusal(this.#options.cluster.name, `joining ${group}`, synced.errorCode);
     }
+    this.#provedMs = askedMs;
     this.#hold(new Set(readSlots(synced.assignment)));
   }
 
@@ -169,7 +177,7 @@ class SlotGroup implements SlotShare {
       // Frozen for longer than a session: others hold our slots by now.
       if (askedMs - provedMs > this.#sessionTimeoutMs) this.#lose();
       const code = await this.#heartbeatOnce(wire, provedMs);
-      if (code === 0) provedMs = askedMs;
+      if (code === 0) this.#provedMs = provedMs = askedMs;
       else if (code === rebalanceInProgress) return;
       else {
         if (code === 25) this.#memberId = '';

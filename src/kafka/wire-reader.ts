@@ -74,6 +74,13 @@ export class WireReader {
     return this.#bytes.toString('utf8', from, from + length);
   }
 
+  /** A view, not a copy; empty for null. */
+  compactBytes(): Buffer {
+    const length = Math.max(0, this.varint() - 1);
+    const from = this.#take(length);
+    return this.#bytes.subarray(from, from + length);
+  }
+
   compactArray<T>(read: () => T): T[] {
     return this.#items(Math.max(0, this.varint() - 1), read);
   }

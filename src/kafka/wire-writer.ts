@@ -84,6 +84,12 @@ export class WireWriter {
     return this;
   }
 
+  /** From 22 characters, base64url. */
+  uuid(value: string): this {
+    this.#at += this.#room(16).write(value, this.#at, 16, 'base64url');
+    return this;
+  }
+
   compactArray<T>(items: readonly T[] | null, write: (item: T) => void): this {
     if (items === null) return this.varint(0);
     this.varint(items.length + 1);

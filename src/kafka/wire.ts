@@ -91,7 +91,7 @@ export class Wire implements AsyncDisposable {
   send(
     request: Pick<
       ApiRequest<unknown>,
-      'apiName' | 'apiKey' | 'apiVersion' | 'isFlexible' | 'extraMs'
+      'apiName' | 'apiKey' | 'apiVersion' | 'isFlexible' | 'extraMs' | 'timeoutMs'
     >,
     parts: readonly Buffer[],
   ): Promise<WireAnswer> {
@@ -100,7 +100,8 @@ export class Wire implements AsyncDisposable {
     const correlationId = this.#correlationId;
     const header = this.#requestHeader(request, correlationId, parts);
     const { clock, requestTimeoutMs } = this.#options;
-    const deadlineMs = clock.monotonicMs() + requestTimeoutMs + (request.extraMs ?? 0);
+    const usualMs = requestTimeoutMs + (request.extraMs ?? 0);
+    const deadlineMs = clock.monotonicMs() + Math.min(usualMs, request.timeoutMs ?? Infinity);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ correlationId, what: request.apiName, deadlineMs, resolve, reject });
       this.#checkDeadlines();
@@ -186,15 +187,17 @@ export class Wire implements AsyncDisposable {
       if (first === undefined) return;
       // Answers come in order: when the first is late, so are all.
       if (this.#options.clock.monotonicMs() < first.deadlineMs) this.#checkDeadlines();
-      else this.#fail(`no answer to ${first.what} in time`);
+      else this.#fail(`no answer to ${first.what} in time`, true);
     });
   }
 
-  #fail(why: string): void {
+  #fail(why: string, isSilent = false): void {
     if (this.#failure !== undefined) return;
     const { cluster, broker } = this.#options;
     const message = `connection to ${broker} of ${cluster}: ${why}`;
-    const failure = new MeshError('kafka_unavailable', message, { details: { cluster, broker } });
+    const failure = new MeshError('kafka_unavailable', message, {
+      details: { cluster, broker, isSilent },
+    });
     this.#failure = failure;
     this.#stopCheck?.();
     this.#body?.release();

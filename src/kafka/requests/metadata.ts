@@ -8,60 +8,88 @@ import type {
   TopicMetadata,
   TopicPartition,
 } from '../cluster.ts';
+import type { WireReader } from '../wire-reader.ts';
 import { byTopic } from './by-topic.ts';
+
+/** Every broker knows: one that does not answer, as a frozen one, is not waited for. */
+const askAnotherMs = 5_000;
+
+type AnsweredTopic = TopicMetadata & { readonly errorCode: number };
+type Answer = Omit<ClusterMetadata, 'topics'> & { readonly topics: readonly AnsweredTopic[] };
 
 /** All topics, or those named. A topic that is not there is left out, one without leader is not. */
 export function metadataRequest(topics?: readonly string[]): ApiRequest<ClusterMetadata> {
+  return metadataAs(topics, (answer) => {
+    // Error 5 only says that some partition has no leader just now.
+    const there = answer.topics.filter(({ errorCode }) => errorCode === 0 || errorCode === 5);
+    const found = there.map(({ errorCode: _, ...topic }) => [topic.name, topic] as const);
+    return { ...answer, topics: new Map(found) };
+  });
+}
+
+/** What keeps one topic out of the metadata: 3 it is not there, 29 it may not be seen; else 0. */
+export function topicErrorRequest(topic: string): ApiRequest<number> {
+  return metadataAs([topic], ({ topics: [found] }) => {
+    const errorCode = found?.errorCode ?? 3;
+    return errorCode === 5 ? 0 : errorCode;
+  });
+}
+
+function metadataAs<T>(
+  topics: readonly string[] | undefined,
+  use: (answer: Answer) => T,
+): ApiRequest<T> {
   return {
     apiName: 'Metadata',
     apiKey: 3,
     apiVersion: 12,
     isFlexible: true,
+    timeoutMs: askAnotherMs,
     encode(writer) {
       writer.compactArray(topics ?? null, (topic) => {
         writer.int64(0n).int64(0n).compactString(topic).noTags();
       });
       writer.boolean(false).boolean(false).noTags();
     },
-    decode(reader) {
-      reader.int32();
-      const brokers = new Map<number, { host: string; port: number }>();
-      reader.compactArray(() => {
-        const id = reader.int32();
-        brokers.set(id, { host: reader.compactString(), port: reader.int32() });
-        reader.compactNullableString();
-        reader.skipTags();
-      });
-      const clusterId = reader.compactNullableString() ?? '';
-      const controllerId = reader.int32();
-      const found = new Map<string, TopicMetadata>();
-      reader.compactArray(() => {
-        const errorCode = reader.int16();
-        const name = reader.compactNullableString() ?? '';
-        const topicId = reader.uuid();
-        const isInternal = reader.boolean();
-        const partitions = reader.compactArray((): PartitionMetadata => {
-          reader.int16();
-          const partition = reader.int32();
-          const leader = reader.int32();
-          const leaderEpoch = reader.int32();
-          const replicas = reader.compactArray(() => reader.int32());
-          reader.compactArray(() => reader.int32());
-          reader.compactArray(() => reader.int32());
-          reader.skipTags();
-          return { partition, leader, leaderEpoch, replicas };
-        });
-        reader.int32();
-        reader.skipTags();
-        partitions.sort((a, b) => a.partition - b.partition);
-        // Error 5 only says that some partition has no leader just now.
-        if (errorCode === 0 || errorCode === 5) {
-          found.set(name, { name, topicId, isInternal, partitions });
-        }
-      });
-      return { clusterId, controllerId, brokers, topics: found };
-    },
+    decode: (reader) => use(readMetadata(reader)),
   };
+}
+
+function readMetadata(reader: WireReader): Answer {
+  reader.int32();
+  const brokers = new Map<number, { host: string; port: number }>();
+  reader.compactArray(() => {
+    const id = reader.int32();
+    brokers.set(id, { host: reader.compactString(), port: reader.int32() });
+    reader.compactNullableString();
+    reader.skipTags();
+  });
+  const clusterId = reader.compactNullableString() ?? '';
+  const controllerId = reader.int32();
+  const topics = reader.compactArray(() => readTopic(reader));
+  return { clusterId, controllerId, brokers, topics };
+}
+
+function readTopic(reader: WireReader): AnsweredTopic {
+  const errorCode = reader.int16();
+  const name = reader.compactNullableString() ?? '';
+  const topicId = reader.uuid();
+  const isInternal = reader.boolean();
+  const partitions = reader.compactArray((): PartitionMetadata => {
+    reader.int16();
+    const partition = reader.int32();
+    const leader = reader.int32();
+    const leaderEpoch = reader.int32();
+    const replicas = reader.compactArray(() => reader.int32());
+    reader.compactArray(() => reader.int32());
+    reader.compactArray(() => reader.int32());
+    reader.skipTags();
+    return { partition, leader, leaderEpoch, replicas };
+  });
+  reader.int32();
+  reader.skipTags();
+  partitions.sort((a, b) => a.partition - b.partition);
+  return { errorCode, name, topicId, isInternal, partitions };
 }
 
 export interface Coordinator {
@@ -79,6 +107,7 @@ export function coordinatorRequest(
     apiKey: 10,
     apiVersion: 2,
     isFlexible: false,
+    timeoutMs: askAnotherMs,
     encode: (writer) => void writer.string(key).int8(kind === 'group' ? 0 : 1),
     decode(reader) {
       reader.int32();

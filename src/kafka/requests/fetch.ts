@@ -1,0 +1,152 @@
+/**
+ * Fetch without sessions, read without copying: v13, which names topics by their ids, where the
+ * broker speaks it and the ids are known, else v11, which names them by name. Both carry the leader
+ * epoch, so that a leader that we have not looked at yet answers nothing.
+ */
+import type { FetchedPartition, FetchPartition, FetchRequest, FetchResponse } from '../cluster.ts';
+import { WireReader } from '../wire-reader.ts';
+import { WireWriter } from '../wire-writer.ts';
+import { byTopic } from './by-topic.ts';
+
+export const fetchKey = 1;
+export const fetchByName = {
+  apiName: 'Fetch',
+  apiKey: fetchKey,
+  apiVersion: 11,
+  isFlexible: false,
+} as const;
+export const fetchById = {
+  apiName: 'Fetch',
+  apiKey: fetchKey,
+  apiVersion: 13,
+  isFlexible: true,
+} as const;
+
+const anyLeader = -1;
+const noTopicId = 'A'.repeat(22);
+
+/** Topic ids by name, when every partition has one. */
+export function topicIds(
+  partitions: readonly { readonly topic: string; readonly topicId?: string }[],
+): ReadonlyMap<string, string> | undefined {
+  const ids = new Map<string, string>();
+  for (const { topic, topicId } of partitions) {
+    if (topicId === undefined || topicId === noTopicId) return undefined;
+    ids.set(topic, topicId);
+  }
+  return ids;
+}
+
+function head(writer: WireWriter, request: FetchRequest): void {
+  writer.int32(-1).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes);
+  writer.int8(request.isolation === 'read_committed' ? 1 : 0);
+  // No fetch session: id 0, epoch -1.
+  writer.int32(0).int32(-1);
+}
+
+export function encodeFetchByName(request: FetchRequest): Buffer {
+  const writer = new WireWriter(64 + request.partitions.length * 48);
+  head(writer, request);
+  writer.array(byTopic(request.partitions), ([topic, items]) => {
+    writer.string(topic).array(items, ({ partition, offset, bytesMax, leaderEpoch }) => {
+      writer
+        .int32(partition)
+        .int32(leaderEpoch ?? anyLeader)
+        .int64(offset);
+      writer.int64(-1n).int32(bytesMax);
+    });
+  });
+  writer.array([], () => undefined).string('');
+  return writer.bytes;
+}
+
+export function encodeFetchById(request: FetchRequest, ids: ReadonlyMap<string, string>): Buffer {
+  const writer = new WireWriter(64 + request.partitions.length * 64);
+  head(writer, request);
+  writer.compactArray(byTopic(request.partitions), ([topic, items]) => {
+    writer.uuid(ids.get(topic) ?? noTopicId);
+    writer.compactArray(items, ({ partition, offset, bytesMax, leaderEpoch }: FetchPartition) => {
+      writer
+        .int32(partition)
+        .int32(leaderEpoch ?? anyLeader)
+        .int64(offset);
+      // The epoch of the last record fetched is not told: we ask for divergence ourselves.
+      writer.int32(-1).int64(-1n).int32(bytesMax).noTags();
+    });
+    writer.noTags();
+  });
+  writer
+    .compactArray([], () => undefined)
+    .compactString('')
+    .noTags();
+  return writer.bytes;
+}
+
+export function readFetchByName(body: Buffer, release: () => void): FetchResponse {
+  const reader = new WireReader(body);
+  const throttleMs = reader.int32();
+  const errorCode = reader.int16();
+  reader.int32();
+  const topics = reader.array(() => {
+    const topic = reader.string();
+    return reader.array((): FetchedPartition => {
+      const known = readOffsets(reader, topic, errorCode);
+      const aborted = reader.array(() => readAborted(reader));
+      reader.int32();
+      return { ...known, aborted, records: reader.bytes() };
+    });
+  });
+  return { partitions: topics.flat(), throttleMs, release };
+}
+
+export function readFetchById(
+  body: Buffer,
+  ids: ReadonlyMap<string, string>,
+  release: () => void,
+): FetchResponse {
+  const names = new Map([...ids].map(([name, id]) => [id, name]));
+  const reader = new WireReader(body);
+  reader.skipTags();
+  const throttleMs = reader.int32();
+  const errorCode = reader.int16();
+  reader.int32();
+  const topics = reader.compactArray(() => {
+    const topic = names.get(reader.uuid()) ?? '';
+    const partitions = reader.compactArray((): FetchedPartition => {
+      const known = readOffsets(reader, topic, errorCode);
+      const aborted = reader.compactArray(() => {
+        const one = readAborted(reader);
+        reader.skipTags();
+        return one;
+      });
+      reader.int32();
+      const records = reader.compactBytes();
+      reader.skipTags();
+      return { ...known, aborted, records };
+    });
+    reader.skipTags();
+    return partitions;
+  });
+  return { partitions: topics.flat(), throttleMs, release };
+}
+
+function readOffsets(
+  reader: WireReader,
+  topic: string,
+  errorCode: number,
+): Omit<FetchedPartition, 'aborted' | 'records'> {
+  const partition = reader.int32();
+  const partitionError = reader.int16();
+  return {
+    topic,
+    partition,
+    errorCode: errorCode === 0 ? partitionError : errorCode,
+    highWatermark: reader.int64(),
+    lastStableOffset: reader.int64(),
+    logStartOffset: reader.int64(),
+  };
+}
+
+function readAborted(reader: WireReader): { producerId: bigint; firstOffset: bigint } {
+  return { producerId: reader.int64(), firstOffset: reader.int64() };
+}
