@@ -153,6 +153,7 @@ export class FlowRunner {
       slots,
       maps: maps.book,
       journal: maps.journal,
+      epochs: maps.epochs,
       limits: new TargetLimits(clock),
       budget,
       pool,

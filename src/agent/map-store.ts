@@ -8,6 +8,7 @@
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { CopyJournal } from '../flow/copy-journal.ts';
+import { EpochJournal } from '../flow/epoch-journal.ts';
 import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import { openMapBook } from '../offsets/open-map-book.ts';
@@ -18,6 +19,7 @@ const storeMs = 100;
 export class MapStore {
   readonly book: MapBook = openMapBook();
   readonly journal: CopyJournal;
+  readonly epochs: EpochJournal;
   readonly #log: StateLog;
   readonly #deps: Deps;
   /** Keys of segments that this process wrote. */
@@ -33,6 +35,7 @@ export class MapStore {
       this.#markSynced = resolve;
     });
     this.journal = new CopyJournal((records) => log.append(records));
+    this.epochs = new EpochJournal((records) => log.append(records));
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
@@ -90,7 +93,7 @@ export class MapStore {
     for (const record of records) {
       if (this.#own.has(record.key.toString('latin1'))) continue;
       try {
-        if (this.journal.load(record)) continue;
+        if (this.journal.load(record) || this.epochs.load(record)) continue;
       } catch (error) {
         this.#warn(error, `offset ${record.offset}`);
         continue;

@@ -136,12 +136,12 @@ export const errorTable = {
   source_reset: row(
     'operator',
     'DATA_LOSS',
-    'The source topic was re-created, truncated, or lost records to retention before they crossed.',
+    'The source was made again, truncated, or outrun by its retention: see onSourceReset.',
   ),
   target_reset: row(
     'operator',
     'DATA_LOSS',
-    'The remote topic was re-created or truncated: see onTargetReset in the topology.',
+    'The remote topic was made again or truncated: see onTargetReset in the topology.',
   ),
   state_corrupt: row(
     'operator',

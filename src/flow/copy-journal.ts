@@ -18,6 +18,8 @@ export interface CopyRecord {
   readonly startOffset: bigint;
   readonly sourceTopicId: string;
   readonly targetTopicId: string;
+  /** What lies before `startOffset` was copied in an earlier generation, and is still there. */
+  readonly isContinued?: boolean;
 }
 
 export interface CopyKey {
@@ -47,6 +49,7 @@ function parseValue(key: string, value: Buffer): CopyRecord {
       startOffset: BigInt(String(startOffset)),
       sourceTopicId,
       targetTopicId,
+      ...(fields.isContinued === true ? { isContinued: true } : {}),
     };
   } catch (cause) {
     throw new MeshError('state_corrupt', `record ${key}: not a copy record of version 1`, {

@@ -7,6 +7,7 @@ import type { FlowSettings, Topology } from '../topology/model.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
+import type { EpochJournal } from './epoch-journal.ts';
 import type { TargetLimits } from './target-limits.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
@@ -54,6 +55,7 @@ export interface FlowContext {
   readonly slots: SlotShare;
   readonly maps: MapBook;
   readonly journal: CopyJournal;
+  readonly epochs: EpochJournal;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;

@@ -13,7 +13,9 @@ import type { FlowContext } from './flow-context.ts';
 import { FlowMeter } from './flow-meter.ts';
 import { holdIds } from './hold-ids.ts';
 import { readIdleEnds } from './idle-ends.ts';
+import { LeaderLogs } from './leader-logs.ts';
 import { LinkShelf } from './link-shelf.ts';
+import { keepHidden } from './missing-topics.ts';
 import { PartitionCopy } from './partition-copy.ts';
 import { SourceReader } from './source-reader.ts';
 import type { FlowState, FlowStatus, HeldBy, PartitionStatus } from './status.ts';
@@ -47,6 +49,8 @@ export class Flow {
   readonly #writer: TargetWriter;
   readonly #meter: FlowMeter;
   readonly #targetLinks: LinkShelf;
+  readonly #sourceLogs: LeaderLogs;
+  readonly #targetLogs: LeaderLogs;
   readonly #takeOvers = new Semaphore(takeOversMax);
   readonly #running = new Map<string, Running>();
   #carried: readonly CarriedTopic[] = [];
@@ -61,6 +65,8 @@ export class Flow {
     this.#writer = new TargetWriter(context, () => this.#reader.wake());
     this.#meter = new FlowMeter(settings.id, deps.clock, deps.metrics);
     this.#targetLinks = new LinkShelf(context.target.cluster, 'recover');
+    this.#sourceLogs = new LeaderLogs(context.source);
+    this.#targetLogs = new LeaderLogs(context.target);
   }
 
   get id(): string {
@@ -73,7 +79,10 @@ export class Flow {
     const stopListening = [
       slots.onChange(() => this.#reconcile(signal)),
       target.onChange(() => this.#kickAll()),
-      source.onChange(() => this.#retryPaused()),
+      source.onChange(() => {
+        for (const copy of this.#copies()) copy.watchSource();
+        this.#retryPaused();
+      }),
     ];
     const reading = this.#reader.run(signal);
     const measuring = this.#measure(signal);
@@ -177,7 +186,8 @@ export class Flow {
     const { deps, settings, timings } = this.#context;
     while (!signal.aborted) {
       try {
-        const carried = await this.#upkeep.round();
+        const found = await this.#upkeep.round();
+        const carried = await keepHidden(this.#context, this.#carried, found, this.#copies());
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
         this.#carried = carried;
@@ -214,6 +224,8 @@ export class Flow {
       reader: this.#reader,
       writer: this.#writer,
       targetLinks: this.#targetLinks,
+      sourceLogs: this.#sourceLogs,
+      targetLogs: this.#targetLogs,
       meter: this.#meter,
       admit: (work, signal) => this.#takeOvers.run(work, signal),
     });
@@ -228,6 +240,7 @@ export class Flow {
 
   #kickAll(): void {
     for (const copy of this.#copies()) {
+      copy.watchTarget();
       if (copy.window?.isEmpty === false) this.#writer.kick(copy);
     }
   }

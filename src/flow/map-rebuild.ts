@@ -19,6 +19,8 @@ export interface Unmapped {
   /** Everything in there comes from source offsets [sourceFrom, sourceTo). */
   readonly sourceFrom: number;
   readonly sourceTo: number;
+  /** What lies before `sourceFrom` was copied too, in an earlier life. */
+  readonly isContinued: boolean;
 }
 
 export async function rebuildMap(
@@ -38,7 +40,7 @@ export async function rebuildMap(
     const isWhole = begin === 0;
     const sourceFrom = isWhole ? unmapped.sourceFrom : first?.sourceOffset;
     if (sourceFrom !== undefined && sourceFrom < sourceTo) {
-      map.fill(fresh, sourceFrom, sourceTo, isWhole);
+      map.fill(fresh, sourceFrom, sourceTo, isWhole && !unmapped.isContinued);
       sourceTo = sourceFrom;
     }
     end = begin;

@@ -10,28 +10,34 @@
 import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
-import type { FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
+import type { BrokerLink, FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
 import { Stamper } from '../records/stamper.ts';
 import type { StampResult } from '../records/stamped-batch.ts';
 import { topicChain } from '../topology/names.ts';
+import { CopyProgress } from './copy-progress.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { FlowMeter } from './flow-meter.ts';
 import { fetchTrouble } from './fetch-answer.ts';
 import { produceVerdict } from './produce-answer.ts';
+import { produceTrouble } from './produce-trouble.ts';
 import { SendWindow, type Pending } from './send-window.ts';
 import type { SourceReader } from './source-reader.ts';
 import type { CopyTarget, PartitionState, PartitionStatus } from './status.ts';
 import { rebuildMap } from './map-rebuild.ts';
-import { SourceRate } from './source-rate.ts';
 import { takeOver, type Tenure } from './take-over.ts';
 import type { LinkShelf } from './link-shelf.ts';
+import type { LeaderLogs } from './leader-logs.ts';
 import { LogGaps } from './log-gaps.ts';
+import { SourceGuard, TargetGuard } from './log-guards.ts';
+import { Resets } from './resets.ts';
 import type { TargetWriter } from './target-writer.ts';
 
 export interface CopyParts {
   readonly reader: SourceReader;
   readonly writer: TargetWriter;
   readonly targetLinks: LinkShelf;
+  readonly sourceLogs: LeaderLogs;
+  readonly targetLogs: LeaderLogs;
   readonly meter: FlowMeter;
   /** Bounds how many partitions are taken over at once. */
   readonly admit: <T>(work: () => Promise<T>, signal: AbortSignal) => Promise<T>;
@@ -47,6 +53,8 @@ interface Copying {
   readonly tenure: Tenure;
   readonly window: SendWindow;
   readonly stamper: Stamper;
+  readonly source: SourceGuard;
+  readonly target: TargetGuard;
   readonly end: (trouble: MeshError) => void;
   fetchPosition: number;
   expectedTarget: number;
@@ -62,13 +70,9 @@ export class PartitionCopy {
   #state: PartitionState = 'waiting';
   #why = '';
   #copying: Copying | undefined;
-  #position: number | undefined;
-  #sourceEnd: number | undefined;
-  #sourceEndAsOfMs: number | undefined;
-  #copiedMaxTimestamp = -1;
-  #currentAtMs: number;
-  readonly #rate: SourceRate;
+  readonly #progress: CopyProgress;
   readonly #gaps: LogGaps;
+  readonly #resets: Resets;
   #isHeld = false;
   #isTransient = false;
   #wakeRetry: (() => void) | undefined;
@@ -77,9 +81,9 @@ export class PartitionCopy {
     this.id = id;
     this.#context = context;
     this.#parts = parts;
-    this.#currentAtMs = context.deps.clock.nowMs();
-    this.#rate = new SourceRate(context.deps.clock);
+    this.#progress = new CopyProgress(context.deps.clock);
     this.#gaps = new LogGaps(id, context);
+    this.#resets = new Resets(id, context);
   }
 
   get state(): PartitionState {
@@ -94,10 +98,10 @@ export class PartitionCopy {
       deps.clock,
     );
     while (!signal.aborted) {
-      const positionBefore = this.#position;
+      const positionBefore = this.#progress.position;
       const trouble = await this.#tenure(signal);
       if (isAborted(signal) || trouble.code === 'aborted') break;
-      if (this.#position !== positionBefore) backoff.reset();
+      if (this.#progress.position !== positionBefore) backoff.reset();
       const isFenced = trouble.code === 'fenced';
       this.#enter(isFenced ? 'fencing' : 'paused', `${trouble.code}: ${trouble.message}`);
       this.#isTransient = trouble.retriable;
@@ -118,7 +122,7 @@ export class PartitionCopy {
   }
 
   get lagRecords(): number {
-    return Math.max(0, (this.#sourceEnd ?? 0) - (this.#position ?? this.#sourceEnd ?? 0));
+    return this.#progress.lagRecords;
   }
 
   /** Who holds the target partition, while it is being copied. */
@@ -134,10 +138,16 @@ export class PartitionCopy {
 
   /** The source's end, learned otherwise than by fetching: while copying is paused. */
   setSourceEnd(end: number): void {
-    this.#sourceEnd = end;
-    this.#sourceEndAsOfMs = this.#context.deps.clock.nowMs();
-    this.#rate.observe(end);
+    // A log that is shorter than it was is another one: the next takeover tells.
+    if (end < (this.#progress.sourceEnd ?? 0)) return;
+    this.#progress.setSourceEnd(end);
     if (this.#copying !== undefined) this.#tellFrontier(this.#copying);
+  }
+
+  /** Its topic was deleted at the source: what of it was never copied is lost. */
+  tellDeleted(): void {
+    const { position = 0, sourceEnd = 0 } = this.#progress;
+    this.#resets.tellDeleted(position, sourceEnd);
   }
 
   /** Tries a paused partition again now: its cause may have gone away. */
@@ -150,7 +160,13 @@ export class PartitionCopy {
   get wantsFetch(): boolean {
     const copying = this.#copying;
     if (copying === undefined || copying.isStamping || copying.trouble !== undefined) return false;
-    return !this.#isHeld && copying.window.queuedBytes < queuedBytesMax;
+    if (this.#isHeld || copying.window.queuedBytes >= queuedBytesMax) return false;
+    return copying.source.isProven(copying.fetchPosition);
+  }
+
+  /** Which life of the topic, and which leader, the fetch is for. */
+  get fetchLife(): Partial<SourceGuard['life']> {
+    return this.#copying?.source.life ?? {};
   }
 
   get fetchPosition(): number {
@@ -194,6 +210,32 @@ export class PartitionCopy {
     return this.#copying?.window;
   }
 
+  /** Whether the target's log is known to hold what was written; else that is found out. */
+  mayWriteTo(link: BrokerLink): boolean {
+    const copying = this.#copying;
+    if (copying === undefined) return false;
+    // The broker may have forgotten who was fenced: what is old is written only by a sure holder.
+    if (copying.window.isNextOld && !this.#context.slots.isSure) {
+      this.#parts.writer.kickLater(this);
+      return false;
+    }
+    return copying.target.isProven(copying.expectedTarget, link);
+  }
+
+  /** The source's metadata is fresh: a topic that is not in it has no leader to be fetched from. */
+  watchSource(): void {
+    this.#copying?.source.isProven(this.#copying.fetchPosition);
+  }
+
+  /** The target's metadata is fresh. */
+  watchTarget(): void {
+    this.#copying?.target.watch(this.#copying.expectedTarget);
+  }
+
+  get targetTopicId(): string | undefined {
+    return this.#copying?.tenure.targetTopicId;
+  }
+
   /** An answer, or `undefined` for a lost connection: then it is open what landed. */
   onProduced(window: SendWindow, pending: Pending, answer: ProducedPartition | undefined): void {
     const copying = this.#copying;
@@ -215,44 +257,30 @@ export class PartitionCopy {
       return;
     }
     window.answered(pending);
-    copying.end(this.#produceTrouble(verdict, pending, answer));
+    const { limits, settings } = this.#context;
+    if (verdict === 'too_large') limits.distrust(this.id.remoteTopic);
+    copying.end(produceTrouble(verdict, this.id, pending, answer, settings.to));
   }
 
   status(): PartitionStatus {
     const { topic, remoteTopic, partition } = this.id;
-    const lag =
-      this.#position === undefined || this.#sourceEnd === undefined
-        ? undefined
-        : Math.max(0, this.#sourceEnd - this.#position);
     return {
       topic,
       remoteTopic,
       partition,
       state: this.#state,
-      position: this.#position === undefined ? undefined : BigInt(this.#position),
-      sourceEnd: this.#sourceEnd === undefined ? undefined : BigInt(this.#sourceEnd),
-      lagRecords: lag === undefined ? undefined : BigInt(lag),
-      lagSeconds: this.#lagSeconds(lag),
-      sourceEndAsOfMs: this.#sourceEndAsOfMs,
+      ...this.#progress.status(),
       why: this.#why,
       heldByAgent: this.#context.agent,
     };
   }
 
-  #lagSeconds(lag: number | undefined): number | undefined {
-    if (lag === undefined) return undefined;
-    if (lag === 0) return 0;
-    const now = this.#context.deps.clock.nowMs();
-    // The oldest record not copied came after the last one copied, and after we were last current.
-    return Math.max(0, now - Math.max(this.#copiedMaxTimestamp, this.#currentAtMs)) / 1000;
-  }
-
   async #tenure(signal: AbortSignal): Promise<MeshError> {
     try {
       this.#enter('waiting', '');
+      const parts = { ...this.#parts, resets: this.#resets };
       const tenure = await this.#parts.admit(
-        () =>
-          takeOver(this.id, this.#context, this.#parts.targetLinks, this.#enterTakeOver, signal),
+        () => takeOver(this.id, this.#context, parts, this.#enterTakeOver, signal),
         signal,
       );
       throwIfAborted(signal);
@@ -313,7 +341,7 @@ export class PartitionCopy {
     const { settings, topology, pool, limits } = this.#context;
     const { topic, partition } = this.id;
     const aliases = topicChain(topic, topology).chain.length;
-    this.#position = tenure.position;
+    this.#progress.begin(tenure.position);
     this.#isHeld = false;
     return {
       tenure,
@@ -329,6 +357,7 @@ export class PartitionCopy {
         pool,
         ...(aliases > 0 ? { loop: { aliases, targetSite: settings.to } } : {}),
       }),
+      ...this.#guards(tenure, end),
       fetchPosition: tenure.position,
       expectedTarget: tenure.targetEnd,
       isStamping: false,
@@ -336,14 +365,36 @@ export class PartitionCopy {
     };
   }
 
+  #guards(
+    tenure: Tenure,
+    onTrouble: (trouble: MeshError) => void,
+  ): Pick<Copying, 'source' | 'target'> {
+    const { source, target, epochs: journal, settings } = this.#context;
+    const { topic, remoteTopic, partition } = this.id;
+    const { generation } = tenure;
+    const key = { flow: settings.id, topic, partition };
+    return {
+      source: new SourceGuard({
+        ...{ view: source, logs: this.#parts.sourceLogs, place: { topic, partition } },
+        ...{ topicId: tenure.sourceTopicId, leaderEpoch: tenure.sourceEpoch },
+        ...{ journal, key, generation, onTrouble },
+        onProven: () => this.#parts.reader.wake(),
+      }),
+      target: new TargetGuard({
+        ...{ view: target, logs: this.#parts.targetLogs },
+        place: { topic: remoteTopic, partition },
+        ...{ topicId: tenure.targetTopicId, leaderEpoch: tenure.targetEpoch, onTrouble },
+        onProven: () => this.#parts.writer.kick(this),
+      }),
+    };
+  }
+
   async #stamp(copying: Copying, fetched: FetchedPartition): Promise<void> {
-    const { deps } = this.#context;
     this.#parts.meter.fetched(fetched.records.length);
-    this.#sourceEnd = Number(fetched.lastStableOffset);
-    this.#sourceEndAsOfMs = deps.clock.nowMs();
-    this.#rate.observe(this.#sourceEnd);
+    this.#progress.setSourceEnd(Number(fetched.lastStableOffset));
     const { aborted } = fetched;
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
+    await copying.source.note(records, copying.fetchPosition);
     const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
     for (const piece of pieces) {
       // Leaving the loop gives back what was being built.
@@ -387,7 +438,9 @@ export class PartitionCopy {
       );
       return;
     }
-    if (baseOffset > copying.expectedTarget) this.#noteForeign(copying.expectedTarget, baseOffset);
+    if (baseOffset > copying.expectedTarget) {
+      this.#resets.tellForeign({ from: copying.expectedTarget, to: baseOffset });
+    }
     for (const run of batch.runs) {
       map.append({
         sourceOffset: run.sourceOffset,
@@ -396,7 +449,7 @@ export class PartitionCopy {
       });
     }
     copying.expectedTarget = baseOffset + batch.recordCount;
-    this.#copiedMaxTimestamp = Math.max(this.#copiedMaxTimestamp, batch.maxTimestamp);
+    this.#progress.copied(batch.maxTimestamp);
     this.#parts.meter.copied(batch.recordCount, batch.bytes.length);
     this.#context.budget.give(batch.bytes.length);
     const next = batch.nextSourceOffset;
@@ -406,64 +459,13 @@ export class PartitionCopy {
   }
 
   #advance(copying: Copying, position: number): void {
-    const { deps } = this.#context;
-    this.#position = position;
+    this.#progress.advance(position);
     copying.tenure.map.scannedTo(position);
-    if (this.#sourceEnd !== undefined && position >= this.#sourceEnd) {
-      this.#currentAtMs = deps.clock.nowMs();
-    }
     this.#tellFrontier(copying);
   }
 
   #tellFrontier(copying: Copying): void {
-    const position = this.#position ?? 0;
-    copying.tenure.map.setSourceEnd({
-      sourceEnd: this.#sourceEnd ?? -1,
-      sourceEndAsOfMs: this.#sourceEndAsOfMs ?? -1,
-      lagSeconds: this.#lagSeconds(Math.max(0, (this.#sourceEnd ?? position) - position)) ?? -1,
-      sourceRate: this.#rate.perSecond ?? -1,
-    });
-  }
-
-  #noteForeign(from: number, to: number): void {
-    const { settings, onEvent } = this.#context;
-    const { topic, remoteTopic, partition } = this.id;
-    onEvent({
-      kind: 'foreign_writer',
-      flow: settings.id,
-      topic,
-      partition,
-      text: `somebody else wrote to ${remoteTopic}/${partition}: offsets [${from}, ${to})`,
-      range: { site: settings.to, from: BigInt(from), to: BigInt(to) },
-    });
-  }
-
-  #produceTrouble(
-    verdict: string,
-    pending: Pending,
-    answer: ProducedPartition | undefined,
-  ): MeshError {
-    const { topic, remoteTopic, partition } = this.id;
-    const first = pending.batch.runs[0]?.sourceOffset;
-    const details = {
-      topic,
-      remoteTopic,
-      partition,
-      sourceOffset: first,
-      errorCode: answer?.errorCode,
-    };
-    const found = `Kafka error ${answer?.errorCode ?? 'none'} ${answer?.errorMessage ?? ''}`.trim();
-    if (verdict === 'too_large') {
-      this.#context.limits.distrust(remoteTopic);
-      const size = `${pending.batch.bytes.length} bytes are more than ${remoteTopic} takes`;
-      const text = `${topic}/${partition}@${first ?? '?'}: ${size}`;
-      return new MeshError('record_too_large', text, { details });
-    }
-    if (verdict === 'refused') {
-      const code = answer?.errorCode === 29 ? 'kafka_authorization' : 'kafka_request';
-      return new MeshError(code, `writing to ${remoteTopic}/${partition}: ${found}`, { details });
-    }
-    return new MeshError('fenced', `writing to ${remoteTopic}/${partition}: ${found}`, { details });
+    copying.tenure.map.setSourceEnd(this.#progress.frontier());
   }
 
   async #isStillOurs(): Promise<boolean> {

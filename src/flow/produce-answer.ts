@@ -12,10 +12,10 @@ const repeatable: ReadonlySet<number> = new Set([5, 6, 7, 19, 20, 56]);
 /** The record list or batch is above what the topic takes: nothing was written. */
 const tooLarge: ReadonlySet<number> = new Set([10, 18]);
 /**
- * Refused as a whole, nothing written, and asking again at once would not help: unknown topic (3),
- * authorization (29, 31), corrupt (2), invalid timestamp (32), policy (44), invalid record (87).
+ * Refused as a whole, nothing written, and asking again at once would not help: authorization
+ * (29, 31), corrupt (2), invalid timestamp (32), policy (44), invalid record (87).
  */
-const refused: ReadonlySet<number> = new Set([2, 3, 17, 29, 31, 32, 42, 43, 44, 76, 87]);
+const refused: ReadonlySet<number> = new Set([2, 17, 29, 31, 32, 42, 43, 44, 76, 87]);
 
 export function produceVerdict(errorCode: number): ProduceVerdict {
   if (errorCode === 0) return 'acknowledged';

@@ -56,6 +56,13 @@ export class SendWindow {
     return this.#queue.length === 0 && this.#sent.length === 0;
   }
 
+  /** Whether what would be sent next is older than the broker remembers producers. */
+  get isNextOld(): boolean {
+    const again = this.#sent.find((slot) => !slot.isOutstanding);
+    const batch = this.#queue[0];
+    return again?.isOld ?? (batch !== undefined && this.#isOld(batch));
+  }
+
   get outstanding(): number {
     return this.#outstanding;
   }

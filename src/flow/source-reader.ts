@@ -4,6 +4,7 @@
  * one cannot starve the others; nothing is fetched while the bytes in flight have reached their
  * bound.
  */
+import { setMaxListeners } from 'node:events';
 import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
@@ -74,13 +75,17 @@ export class SourceReader {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    this.#signal = signal;
+    const stop = new AbortController();
+    // Each loop listens for the end, and there is one per broker: more than Node's limit for leaks.
+    setMaxListeners(0, stop.signal);
+    this.#signal = stop.signal;
     const stopListening = this.#context.source.onChange(() => this.#reassign());
     this.#reassign();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
+    stop.abort();
     stopListening();
     this.#wakeAll();
     await Promise.all(this.#running);
@@ -161,7 +166,14 @@ export class SourceReader {
       const { topic, partition } = copy.id;
       const offset = copy.fetchPosition;
       asked.set(`${topic}/${partition}`, { copy, offset });
-      return { topic, partition, offset: BigInt(offset), bytesMax: partitionBytesMax };
+      const { fetchLife } = copy;
+      return {
+        topic,
+        partition,
+        offset: BigInt(offset),
+        bytesMax: partitionBytesMax,
+        ...fetchLife,
+      };
     });
     const response = await link.fetch({
       partitions,

@@ -25,10 +25,26 @@ export interface StampFilter {
 }
 
 export interface TailFound {
-  /** Runs of ours, ascending on both sides. */
+  /** Runs of ours, of the generation asked for, ascending on both sides. */
   readonly runs: readonly Run[];
+  /** Target offsets of records that are not ours: somebody else wrote them. */
+  readonly foreign: readonly OffsetRange[];
+  /** Whether there are records of ours of another generation. */
+  readonly hasOtherLife: boolean;
   /** True when there was any record at all, ours or not; markers do not count. */
   readonly hasRecords: boolean;
+}
+
+export interface OffsetRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+interface Gathered {
+  readonly runs: Run[];
+  readonly foreign: OffsetRange[];
+  hasOtherLife: boolean;
+  hasRecords: boolean;
 }
 
 export class TailReader {
@@ -46,8 +62,7 @@ export class TailReader {
 
   /** Everything of ours in target offsets [from, to). */
   async read(from: number, to: number, signal: AbortSignal): Promise<TailFound> {
-    const runs: Run[] = [];
-    let hasRecords = false;
+    const found: Gathered = { runs: [], foreign: [], hasOtherLife: false, hasRecords: false };
     let offset = from;
     const backoff = new Backoff({ delayMsMin: 200, delayMsMax: 2_000 }, this.#context.deps.clock);
     while (offset < to) {
@@ -57,63 +72,74 @@ export class TailReader {
         await backoff.wait(signal);
         continue;
       }
-      const found = this.#collect(chunk.records, offset, to, runs);
-      hasRecords ||= found;
+      this.#collect(chunk.records, offset, to, found);
       offset = chunk.next;
       chunk.release();
     }
-    return { runs, hasRecords };
+    return found;
   }
 
-  /** The newest stamp of ours in [from, to), looked for from the end in growing windows. */
+  /**
+   * The newest stamp of ours in [from, to), looked for from the end in growing windows. Behind one
+   * of an earlier generation there is none: generations follow each other in the log.
+   */
   async last(
     from: number,
     to: number,
     signal: AbortSignal,
-  ): Promise<{ readonly run: Run | undefined; readonly hasRecords: boolean }> {
+  ): Promise<{
+    readonly run: Run | undefined;
+    readonly hasRecords: boolean;
+    readonly hasOtherLife: boolean;
+  }> {
     let end = to;
     let hasRecords = false;
     for (let size = windowFirst; end > from; size *= windowGrowth) {
       const begin = Math.max(from, end - size);
-      const found = await this.read(begin, end, signal);
+      const { runs, hasOtherLife, ...found } = await this.read(begin, end, signal);
       hasRecords ||= found.hasRecords;
-      const run = found.runs.at(-1);
-      if (run !== undefined) return { run, hasRecords };
+      const run = runs.at(-1);
+      if (run !== undefined || hasOtherLife) return { run, hasRecords, hasOtherLife };
       end = begin;
     }
-    return { run: undefined, hasRecords };
+    return { run: undefined, hasRecords, hasOtherLife: false };
   }
 
-  #collect(records: Buffer, from: number, to: number, runs: Run[]): boolean {
-    let hasRecords = false;
+  #collect(records: Buffer, from: number, to: number, gathered: Gathered): void {
+    const { runs, foreign } = gathered;
     for (const found of scanOrigins(records, from)) {
       if (found.targetOffset >= to) break;
-      hasRecords = true;
-      const { origin } = found;
-      if (origin === undefined || !this.#isOurs(origin, found.producerId)) continue;
-      const length = Math.min(found.length, to - found.targetOffset);
+      gathered.hasRecords = true;
+      const { origin, targetOffset } = found;
+      const length = Math.min(found.length, to - targetOffset);
+      if (origin === undefined || !this.#isOurs(origin, found.producerId)) {
+        const before = foreign.at(-1);
+        const isNext = before?.to === targetOffset;
+        const range = { from: isNext ? before.from : targetOffset, to: targetOffset + length };
+        foreign.splice(isNext ? -1 : foreign.length, isNext ? 1 : 0, range);
+        continue;
+      }
+      if (origin.generation !== this.#filter.generation) {
+        gathered.hasOtherLife = true;
+        continue;
+      }
       const before = runs.at(-1);
       const sourceOffset = origin.offset;
       const isNext =
         before !== undefined &&
         before.sourceOffset + before.length === sourceOffset &&
-        before.targetOffset + before.length === found.targetOffset;
+        before.targetOffset + before.length === targetOffset;
       if (isNext) runs[runs.length - 1] = { ...before, length: before.length + length };
-      else runs.push({ sourceOffset, targetOffset: found.targetOffset, length });
+      else runs.push({ sourceOffset, targetOffset, length });
     }
-    return hasRecords;
   }
 
-  #isOurs(
-    origin: { site: string; topic: string; partition: number; generation: number },
-    producerId: bigint,
-  ): boolean {
+  #isOurs(origin: { site: string; topic: string; partition: number }, producerId: bigint): boolean {
     const wanted = this.#filter;
     return (
       origin.site === wanted.site &&
       origin.topic === wanted.topic &&
       origin.partition === wanted.partition &&
-      origin.generation === wanted.generation &&
       wanted.producerIds.has(producerId)
     );
   }

@@ -7,20 +7,32 @@
  * are not ours is left alone; a loss is an error or an event with its range, never a silent gap.
  */
 import { MeshError } from '../base/errors.ts';
-import type { Fence, TopicMetadata } from '../kafka/cluster.ts';
+import type { Fence } from '../kafka/cluster.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
+import { chooseLives, nextLife, type Lives } from './choose-lives.ts';
 import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { FlowContext } from './flow-context.ts';
+import type { LeaderLogs } from './leader-logs.ts';
 import type { LinkShelf } from './link-shelf.ts';
+import { readEnds, topicOf, type LogEnds } from './log-ends.ts';
 import type { Unmapped } from './map-rebuild.ts';
+import type { Resets } from './resets.ts';
 import type { Producer } from './send-window.ts';
+import { checkSource, type SourceAnswer } from './source-check.ts';
 import type { CopyTarget, PartitionState } from './status.ts';
 import { TailReader } from './tail-reader.ts';
+import { findCut, isCut } from './target-check.ts';
 
 export interface Tenure {
   readonly producer: Producer;
   readonly map: MapWriter;
   readonly generation: number;
+  /** The lives of both topics that belong together. */
+  readonly sourceTopicId: string;
+  readonly targetTopicId: string;
+  /** Leader epochs in which the logs were found to be the ones that copying knows. */
+  readonly sourceEpoch: number;
+  readonly targetEpoch: number;
   /** Next source offset to copy. */
   readonly position: number;
   /** Offset that the next record written is expected to get. */
@@ -32,41 +44,61 @@ export interface Tenure {
   readonly unmapped: Unmapped | undefined;
 }
 
-interface Ends {
-  readonly sourceStart: number;
-  readonly sourceEnd: number;
-  readonly targetStart: number;
+export interface TakeOverParts {
+  readonly targetLinks: LinkShelf;
+  readonly sourceLogs: LeaderLogs;
+  readonly resets: Resets;
+}
+
+/** What each step works on. */
+interface Work {
+  readonly id: CopyTarget;
+  readonly key: CopyKey;
+  readonly context: FlowContext;
+  readonly parts: TakeOverParts;
+  readonly ends: LogEnds;
+  readonly signal: AbortSignal;
 }
 
 export async function takeOver(
   id: CopyTarget,
   context: FlowContext,
-  links: LinkShelf,
+  parts: TakeOverParts,
   onState: (state: PartitionState) => void,
   signal: AbortSignal,
 ): Promise<Tenure> {
   const key: CopyKey = { flow: context.settings.id, topic: id.topic, partition: id.partition };
+  const topicIds = {
+    source: (await topicOf(context.source, id.topic)).topicId,
+    target: (await topicOf(context.target, id.remoteTopic)).topicId,
+  };
   const ends = await readEnds(id, context);
-  const lives = chooseLives(id, key, ends, context);
+  const work: Work = { id, key, context, parts, ends, signal };
+  const chosen = chooseLives(key, topicIds, ends, context, parts.resets);
+  // A reset that pauses is found before the fence: its marker makes the target longer.
+  const { lives, wasCut } = await checkLogs(work, chosen);
   onState('fencing');
-  const { fence, record } = await fenceOthers(id, key, lives, context, signal);
+  const { fence, record } = await fenceOthers(work, lives);
   onState('recovering');
-  const reader = new TailReader(
-    context,
-    links,
-    { topic: id.remoteTopic, partition: id.partition },
-    { ...key, site: context.settings.from, ...record, producerIds: new Set(record.producerIds) },
-  );
+  const reader = tailReader(work, record);
   const map = context.maps.writer({ ...key, generation: record.generation });
   const marker = Number(fence.markerOffset);
-  const isNew = context.journal.get(key) === undefined || lives.isNew;
-  const recovered = await recover({ id, reader, map, record, marker, ends, isNew, signal });
-  const position = checkSource(id, recovered.position, ends, context);
+  const recovery: Recovery = { ...work, reader, map, record, marker, lives, wasCut };
+  const recovered = await recover(recovery);
+  const source = await askSource(work, record, recovered.position);
+  if (source.isNewLife) {
+    await context.journal.put(key, nextLife(record, source.position));
+    throw new MeshError('fenced', `${id.topic}/${id.partition}: a new life of it begins`);
+  }
   return {
     producer: fence,
     map,
     generation: record.generation,
-    position,
+    sourceTopicId: record.sourceTopicId,
+    targetTopicId: record.targetTopicId,
+    sourceEpoch: source.leaderEpoch,
+    targetEpoch: fence.leaderEpoch,
+    position: source.position,
     targetEnd: marker + 1,
     batchBytesMax: context.limits.batchBytesMax(id.remoteTopic),
     transactionalId: transactionalIdOf(id, context),
@@ -75,69 +107,39 @@ export async function takeOver(
   };
 }
 
-async function readEnds(id: CopyTarget, context: FlowContext): Promise<Ends> {
-  const { source, target } = context;
-  const from = [{ topic: id.topic, partition: id.partition }];
-  const to = [{ topic: id.remoteTopic, partition: id.partition }];
-  const [sourceStart, sourceEnd, targetStart] = await Promise.all([
-    source.cluster.listOffsets(from, 'earliest'),
-    source.cluster.listOffsets(from, 'latest'),
-    target.cluster.listOffsets(to, 'earliest'),
-  ]);
-  const value = (listed: typeof sourceStart, where: string): number => {
-    const found = listed[0];
-    if (found?.errorCode === 0) return Number(found.offset);
-    throw new MeshError(
-      'kafka_unavailable',
-      `no offsets of ${where}/${id.partition}: Kafka error ${found?.errorCode ?? 'none'}`,
-    );
-  };
-  return {
-    sourceStart: value(sourceStart, `${id.topic} at ${context.settings.from}`),
-    sourceEnd: value(sourceEnd, `${id.topic} at ${context.settings.from}`),
-    targetStart: value(targetStart, `${id.remoteTopic} at ${context.settings.to}`),
-  };
+/** Both logs, as far as the map tells where copying stood. */
+async function checkLogs(
+  work: Work,
+  lives: Lives,
+): Promise<{ readonly lives: Lives; readonly wasCut: boolean }> {
+  const { context, key, parts } = work;
+  const { record } = lives;
+  if (lives.isNew) return { lives, wasCut: false };
+  const map = context.maps.writer({ ...key, generation: record.generation });
+  if (map.scannedEnd === undefined) return { lives, wasCut: false };
+  const reader = tailReader(work, record);
+  const target = { ...work, reader, map, resets: parts.resets };
+  const wasCut = await isCut(target);
+  const next = wasCut ? (await findCut(target)).source : map.scannedEnd;
+  const { isNewLife, position } = await askSource(work, record, next);
+  if (!isNewLife) return { lives, wasCut };
+  return { lives: { ...lives, record: nextLife(record, position), isNew: true }, wasCut };
 }
 
-function topicOf(view: FlowContext['source'], name: string): TopicMetadata {
-  const found = view.topic(name);
-  if (found !== undefined) return found;
-  throw new MeshError('kafka_unavailable', `topic ${name} is not there (any more)`);
+function askSource(work: Work, record: CopyRecord, position: number): Promise<SourceAnswer> {
+  const { context, key, parts, ends } = work;
+  const { generation, sourceTopicId: topicId } = record;
+  const { sourceLogs: logs, resets } = parts;
+  return checkSource({ key, context, logs, resets, ends, generation, topicId }, position);
 }
 
-/** Which lives of the two topics belong together: the known ones, or a new generation by policy. */
-function chooseLives(
-  id: CopyTarget,
-  key: CopyKey,
-  ends: Ends,
-  context: FlowContext,
-): { record: CopyRecord; isNew: boolean } {
-  const { settings, journal } = context;
-  const sourceTopicId = topicOf(context.source, id.topic).topicId;
-  const targetTopicId = topicOf(context.target, id.remoteTopic).topicId;
-  const known = journal.get(key);
-  if (known === undefined) {
-    const start = settings.start === 'latest' ? ends.sourceEnd : ends.sourceStart;
-    const record = { generation: 1, producerIds: [], startOffset: BigInt(start) };
-    return { record: { ...record, sourceTopicId, targetTopicId }, isNew: true };
-  }
-  const isSourceNew = known.sourceTopicId !== sourceTopicId;
-  const isTargetNew = known.targetTopicId !== targetTopicId;
-  if (!isSourceNew && !isTargetNew) return { record: known, isNew: false };
-  const kind = isSourceNew ? 'source_reset' : 'target_reset';
-  const where = isSourceNew
-    ? `${id.topic} at ${settings.from}`
-    : `${id.remoteTopic} at ${settings.to}`;
-  const text = `${where} was deleted and made again`;
-  const policy = isSourceNew ? settings.onSourceReset : settings.onTargetReset;
-  if (policy === 'pause') throw new MeshError(kind, text, { details: { ...key } });
-  context.onEvent({ kind, ...key, text: `${text}: copied from its start, as a new generation` });
-  const startOffset = BigInt(ends.sourceStart);
-  const generation = known.generation + 1;
-  return {
-    record: { ...known, generation, startOffset, sourceTopicId, targetTopicId },
-    isNew: true,
-  };
+function tailReader({ id, key, context, parts }: Work, record: CopyRecord): TailReader {
+  return new TailReader(
+    context,
+    parts.targetLinks,
+    { topic: id.remoteTopic, partition: id.partition },
+    { ...key, site: context.settings.from, ...record, producerIds: new Set(record.producerIds) },
+  );
 }
 
 /** One id a partition, so that no assignment can dodge the fence and no sick one blocks others. */
@@ -146,11 +148,8 @@ function transactionalIdOf(id: CopyTarget, { topology, settings }: FlowContext):
 }
 
 async function fenceOthers(
-  id: CopyTarget,
-  key: CopyKey,
-  lives: { record: CopyRecord; isNew: boolean },
-  context: FlowContext,
-  signal: AbortSignal,
+  { id, key, context, signal }: Work,
+  lives: Lives,
 ): Promise<{ fence: Fence; record: CopyRecord }> {
   const { journal, target } = context;
   let record = lives.record;
@@ -180,15 +179,13 @@ function noteFenceChanged(id: CopyTarget, key: CopyKey, context: FlowContext): v
   context.onEvent({ kind: 'fence_changed', ...key, text });
 }
 
-interface Recovery {
-  readonly id: CopyTarget;
+interface Recovery extends Work {
   readonly reader: TailReader;
   readonly map: MapWriter;
   readonly record: CopyRecord;
   readonly marker: number;
-  readonly ends: Ends;
-  readonly isNew: boolean;
-  readonly signal: AbortSignal;
+  readonly lives: Lives;
+  readonly wasCut: boolean;
 }
 
 interface Recovered {
@@ -197,18 +194,23 @@ interface Recovered {
 }
 
 async function recover(recovery: Recovery): Promise<Recovered> {
-  const { map, marker, id, record } = recovery;
+  const { map, marker, id, record, parts, ends, signal, reader } = recovery;
   const end = map.end;
   if (end === undefined) return recoverWithoutMap(recovery);
-  if (marker < end.target) {
-    throw new MeshError(
-      'target_reset',
-      `${id.remoteTopic}/${id.partition} ends at ${marker}, before the last copy at ${end.target}`,
-      { details: { topic: id.remoteTopic, partition: id.partition, found: marker } },
-    );
+  if (recovery.wasCut) {
+    const logs = { ...recovery, resets: parts.resets, ends: { ...ends, targetEnd: marker } };
+    const { source } = await findCut(logs);
+    // What the map says of what vanished does not count from here on.
+    map.begin(nextTakeover(recovery), source);
+    return { position: source, unmapped: stillUnmapped(recovery) };
   }
-  const from = Math.max(end.target, recovery.ends.targetStart);
-  const tail = await recovery.reader.read(from, marker, recovery.signal);
+  if (marker < end.target) {
+    const text = `${id.remoteTopic}/${id.partition} became shorter while it was taken over`;
+    throw new MeshError('fenced', text);
+  }
+  const from = Math.max(end.target, ends.targetStart);
+  const tail = await reader.read(from, marker, signal);
+  for (const range of tail.foreign) parts.resets.tellForeign(range);
   const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset));
   map.begin(nextTakeover(recovery), scanned);
   let position = scanned;
@@ -225,8 +227,14 @@ async function recover(recovery: Recovery): Promise<Recovered> {
 function stillUnmapped({ map, ends, record }: Recovery): Unmapped | undefined {
   const start = map.start;
   if (start === undefined || start.isFirst || start.target <= ends.targetStart) return undefined;
-  const sourceFrom = Number(record.startOffset);
-  return { from: ends.targetStart, to: start.target, sourceFrom, sourceTo: start.source };
+  const { startOffset, isContinued = false } = record;
+  return {
+    from: ends.targetStart,
+    to: start.target,
+    sourceFrom: Number(startOffset),
+    sourceTo: start.source,
+    isContinued,
+  };
 }
 
 /** Numbers of takeovers rise with every fence, whoever made it: the marker's offset does too. */
@@ -235,48 +243,25 @@ function nextTakeover({ map, marker }: Recovery): number {
 }
 
 async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
-  const { reader, marker, ends, record, map, id, isNew, signal } = recovery;
-  const found = await reader.last(ends.targetStart, marker, signal);
+  const { reader, marker, ends, record, map, id, lives, signal } = recovery;
+  const { isContinued = false } = record;
   const start = Number(record.startOffset);
+  const details = { topic: id.remoteTopic, partition: id.partition };
+  const found = await reader.last(ends.targetStart, marker, signal);
   if (found.run !== undefined) {
     const position = Math.max(start, found.run.sourceOffset + found.run.length);
     map.begin(nextTakeover(recovery), position);
     const range = { from: ends.targetStart, to: marker, sourceFrom: start, sourceTo: position };
-    return { position, unmapped: range };
+    return { position, unmapped: { ...range, isContinued } };
   }
-  if (found.hasRecords) {
-    throw new MeshError(
-      'not_ours',
-      `${id.remoteTopic}/${id.partition} holds records that no agent of this mesh wrote`,
-      { details: { topic: id.remoteTopic, partition: id.partition } },
-    );
+  if (found.hasRecords && !found.hasOtherLife && !lives.isTargetKnown) {
+    const text = `${id.remoteTopic}/${id.partition} holds records that no agent of this mesh wrote`;
+    throw new MeshError('not_ours', text, { details });
   }
-  if (ends.targetStart > 0 && !isNew) {
-    throw new MeshError(
-      'target_reset',
-      `${id.remoteTopic}/${id.partition} is empty and its offset map is lost: where copying stood is not known`,
-      { details: { topic: id.remoteTopic, partition: id.partition } },
-    );
+  if (ends.targetStart > 0 && !lives.isNew && !found.hasOtherLife) {
+    const text = `${id.remoteTopic}/${id.partition} is empty and its offset map is lost`;
+    throw new MeshError('target_reset', `${text}: where copying stood is not known`, { details });
   }
-  map.begin(nextTakeover(recovery), start, true);
+  map.begin(nextTakeover(recovery), start, !isContinued);
   return { position: start, unmapped: undefined };
-}
-
-/** The source must still have the position: else the range that is lost is named. */
-function checkSource(id: CopyTarget, position: number, ends: Ends, context: FlowContext): number {
-  const { settings } = context;
-  const where = `${id.topic}/${id.partition} at ${settings.from}`;
-  const key = { flow: settings.id, topic: id.topic, partition: id.partition };
-  if (position > ends.sourceEnd) {
-    const text = `${where} ends at ${ends.sourceEnd}, before ${position} which was copied: truncated`;
-    throw new MeshError('source_reset', text, { details: key });
-  }
-  if (position >= ends.sourceStart) return position;
-  const text = `${where}: [${position}, ${ends.sourceStart}) left the log before it was copied`;
-  if (settings.onSourceReset === 'pause') {
-    throw new MeshError('source_reset', text, { details: key });
-  }
-  const range = { site: settings.from, from: BigInt(position), to: BigInt(ends.sourceStart) };
-  context.onEvent({ kind: 'source_reset', ...key, text, range });
-  return ends.sourceStart;
 }

@@ -15,6 +15,8 @@ import type { Pending, SendWindow } from './send-window.ts';
 const requestsMax = 5;
 const requestBytesMax = 4 * 1024 * 1024;
 const repeatDelayMs = 200;
+/** How long a former leader may leave what it was sent unanswered. */
+const silenceMsMax = 3_000;
 
 interface Sent {
   readonly copy: PartitionCopy;
@@ -29,6 +31,10 @@ interface Broker {
   link: BrokerLink | undefined;
   opening: boolean;
   requests: number;
+  /** Answers so far: a broker that gives none does not live, or is frozen. */
+  answers: number;
+  /** Its silence is being timed. */
+  isDoubted: boolean;
 }
 
 export class TargetWriter implements AsyncDisposable {
@@ -59,10 +65,15 @@ export class TargetWriter implements AsyncDisposable {
     if (window === undefined) return;
     if (leader === undefined) {
       this.#context.target.invalidate();
-      this.#kickLater(copy);
+      this.kickLater(copy);
       return;
     }
-    if (window.outstanding > 0 && this.#sentTo.get(copy) !== leader) return; // kicked by its answer
+    const sentTo = this.#sentTo.get(copy);
+    if (window.outstanding > 0 && sentTo !== undefined && sentTo !== leader) {
+      // Kicked by its answer.
+      this.#giveUpLater(sentTo);
+      return;
+    }
     const broker = this.#broker(leader);
     broker.ready.add(copy);
     this.#pump(broker);
@@ -84,7 +95,7 @@ export class TargetWriter implements AsyncDisposable {
     if (known !== undefined) return known;
     const backoff = new Backoff({ delayMsMin: 100, delayMsMax: 5_000 }, this.#context.deps.clock);
     const made = { id, ready: new Set<PartitionCopy>(), backoff, link: undefined, opening: false };
-    const broker: Broker = { ...made, requests: 0 };
+    const broker: Broker = { ...made, requests: 0, answers: 0, isDoubted: false };
     this.#brokers.set(id, broker);
     return broker;
   }
@@ -97,22 +108,24 @@ export class TargetWriter implements AsyncDisposable {
       return;
     }
     while (broker.requests < requestsMax) {
-      const sent = this.#collect(broker);
+      const sent = this.#collect(broker, link);
       if (sent.length === 0) return;
       broker.requests += 1;
       void this.#send(broker, link, sent);
     }
   }
 
-  #collect(broker: Broker): Sent[] {
+  #collect(broker: Broker, link: BrokerLink): Sent[] {
     const sent: Sent[] = [];
     let bytes = 0;
     for (const copy of broker.ready) {
       // Taken out, and put back at the end if there may be more: partitions take turns.
       broker.ready.delete(copy);
       const window = copy.window;
-      const pending = window?.next();
-      if (window === undefined || pending === undefined) continue;
+      // Kicked again when it is known.
+      if (window?.isEmpty !== false || !copy.mayWriteTo(link)) continue;
+      const pending = window.next();
+      if (pending === undefined) continue;
       this.#sentTo.set(copy, broker.id);
       sent.push({ copy, window, pending });
       bytes += pending.batch.bytes.length;
@@ -130,9 +143,11 @@ export class TargetWriter implements AsyncDisposable {
           topic: copy.id.remoteTopic,
           partition: copy.id.partition,
           batch: pending.batch.bytes,
+          ...(copy.targetTopicId === undefined ? {} : { topicId: copy.targetTopicId }),
         })),
         timeoutMs: this.#context.timings.produceTimeoutMs,
       });
+      broker.answers += 1;
       this.#why = undefined;
     } catch (error) {
       this.#note(broker, error);
@@ -171,6 +186,22 @@ export class TargetWriter implements AsyncDisposable {
     for (const copy of waiting) this.kick(copy);
   }
 
+  /**
+   * What a broker has not answered that leads no more is sent to the new leader: it may still take
+   * it in, and never commit it. Only its silence is waited for.
+   */
+  #giveUpLater(brokerId: number): void {
+    const broker = this.#broker(brokerId);
+    const { link, answers } = broker;
+    if (broker.isDoubted) return;
+    broker.isDoubted = true;
+    this.#context.deps.clock.after(silenceMsMax, () => {
+      broker.isDoubted = false;
+      const isSilent = broker.link === link && broker.answers === answers;
+      if (isSilent && link?.isOpen === true) void link[Symbol.asyncDispose]();
+    });
+  }
+
   #note(broker: Broker, error: unknown): void {
     const why = errorMessage(error);
     if (this.#why === undefined) {
@@ -188,7 +219,7 @@ export class TargetWriter implements AsyncDisposable {
     });
   }
 
-  #kickLater(copy: PartitionCopy): void {
+  kickLater(copy: PartitionCopy): void {
     this.#context.deps.clock.after(repeatDelayMs, () => this.kick(copy));
   }
 }

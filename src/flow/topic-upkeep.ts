@@ -100,7 +100,11 @@ export class TopicUpkeep {
   async #grow(source: TopicMetadata, remoteTopic: string): Promise<void> {
     const remote = this.#remote(remoteTopic);
     const total = source.partitions.length;
-    if (remote === undefined || remote.partitions.length >= total) return;
+    if (remote === undefined) return;
+    if (remote.partitions.length >= total) {
+      this.#refused.delete(remoteTopic);
+      return;
+    }
     const { target, deps, settings } = this.#context;
     try {
       await target.cluster.createPartitions(remoteTopic, total);

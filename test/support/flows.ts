@@ -45,10 +45,10 @@ export function testTopology(topics: string, mesh = 'test'): Topology {
   return parseTopology(lines.join('\n'), 'test.yaml');
 }
 
-export async function newStateTopic(site: TestSite): Promise<string> {
+export async function newStateTopic(site: TestSite, replicationFactor = 1): Promise<string> {
   await using cluster = await openTestCluster(site);
   const name = uniqueName('__state');
-  await makeTopic(cluster, name, 1, { 'cleanup.policy': 'compact' });
+  await makeTopic(cluster, name, 1, { 'cleanup.policy': 'compact' }, replicationFactor);
   return name;
 }
 
@@ -85,6 +85,7 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       slots: scope.own(openSlotShare({ cluster: target, group }, deps)),
       maps: maps.book,
       journal: maps.journal,
+      epochs: maps.epochs,
       limits: new TargetLimits(deps.clock),
       budget: new ByteBudget(64 * 1024 * 1024),
       pool: new BufferPool(),

@@ -21,10 +21,9 @@ export async function makeTopic(
   name: string,
   partitions = 1,
   configs: Record<string, string> = {},
+  replicationFactor = 1,
 ): Promise<void> {
-  const [result] = await cluster.createTopics([
-    { name, partitions, replicationFactor: 1, configs },
-  ]);
+  const [result] = await cluster.createTopics([{ name, partitions, replicationFactor, configs }]);
   if (result?.errorCode !== 0) throw new Error(`${name}: ${result?.errorMessage ?? 'no answer'}`);
   await until(`leaders of ${name}`, async () => {
     const found = (await cluster.metadata()).topics.get(name);
@@ -48,7 +47,7 @@ export async function appendBatch(
   await using link = await cluster.openLink(await leaderOf(cluster, topic, partition), 'test');
   const [answer] = await link.produce({
     batches: [{ topic, partition, batch }],
-    timeoutMs: 10_000,
+    timeoutMs: 20_000,
   });
   if (answer === undefined) throw new Error('no answer');
   return answer;

@@ -1,0 +1,116 @@
+/**
+ * Whether the target's log still holds what was written to it, and where it stops to: by the last
+ * record that the offset map knows, which must be found there with its stamp. Truncation takes a
+ * log's end away; so where the last copy that agrees with the map stands, all before it does too.
+ */
+import type { MapReader, MapWriter } from '../offsets/map-book.ts';
+import type { Run } from '../offsets/run.ts';
+import type { FlowContext } from './flow-context.ts';
+import { readTargetEnd, type LogEnds } from './log-ends.ts';
+import type { LostRange, Resets } from './resets.ts';
+import type { CopyTarget } from './status.ts';
+import type { TailReader } from './tail-reader.ts';
+
+const windowFirst = 1_000;
+const windowGrowth = 8;
+
+export interface TargetQuestion {
+  readonly id: CopyTarget;
+  readonly context: FlowContext;
+  readonly reader: TailReader;
+  readonly map: MapWriter;
+  readonly ends: LogEnds;
+  readonly resets: Resets;
+  readonly signal: AbortSignal;
+}
+
+/** Whether copies vanished from the target. A log that was trimmed at its start is whole. */
+export async function isCut({
+  id,
+  context,
+  reader,
+  map,
+  ends,
+  signal,
+}: TargetQuestion): Promise<boolean> {
+  const { end } = map;
+  if (end === undefined) return false;
+  // Where it ended before may be out of date: an older holder writes until it is fenced.
+  if (Math.max(ends.targetEnd, await readTargetEnd(id, context)) < end.target) return true;
+  const last = end.target - 1;
+  if (last < ends.targetStart) return false;
+  const { runs } = await reader.read(last, end.target, signal);
+  const found = runs.find(({ targetOffset }) => targetOffset === last);
+  if (found !== undefined) return found.sourceOffset !== end.source - 1;
+  // From a compacted log it may be gone, as a record without a value is after its time.
+  return !(await isCompacted(context, id.remoteTopic));
+}
+
+export interface Cut {
+  /** The first source offset whose copy vanished. */
+  readonly source: number;
+  /** Copies of ours that stand behind the place of the cut. */
+  readonly strays: readonly Run[];
+}
+
+/** Where copies vanished; told, and passed only when the policy is to go on. */
+export async function findCut(question: TargetQuestion): Promise<Cut> {
+  const { id, context, map, ends, resets } = question;
+  const { from, to } = context.settings;
+  const end = map.end ?? { source: 0, target: 0 };
+  const book = context.maps.reader(context.settings.id, id.topic, id.partition);
+  const strays: Run[] = [];
+  const agreed = book && (await lastAgreed(question, book, strays));
+  const beginning = book?.inverse(BigInt(ends.targetStart)).offset;
+  const source = agreed?.source ?? Number(beginning ?? map.start?.source ?? 0);
+  const target = agreed?.target ?? ends.targetStart;
+  const lost = Math.min(ends.sourceStart, end.source);
+  const ranges: LostRange[] = [
+    { site: to, from: target, to: end.target, what: 'vanished' },
+    { site: from, from: source, to: lost, what: 'are lost: they are no longer there either' },
+    ...strays.map(({ targetOffset, length }) => ({
+      site: to,
+      from: targetOffset,
+      to: targetOffset + length,
+      what: 'are copied a second time',
+    })),
+  ];
+  const again = Math.max(source, ends.sourceStart);
+  resets.meet({
+    end: 'target',
+    text: `${id.remoteTopic}/${id.partition} at ${to} was truncated at ${target}`,
+    ranges,
+    then: `copied again from ${again} at ${from} on`,
+  });
+  return { source, strays };
+}
+
+/** Behind the newest copy that stands where the map says; newer ones are strays. */
+async function lastAgreed(
+  { id, context, reader, ends, signal }: TargetQuestion,
+  map: MapReader,
+  strays: Run[],
+): Promise<{ source: number; target: number } | undefined> {
+  let end = await readTargetEnd(id, context);
+  for (let size = windowFirst; end > ends.targetStart; size *= windowGrowth) {
+    const begin = Math.max(ends.targetStart, end - size);
+    const { runs } = await reader.read(begin, end, signal);
+    for (const run of [...runs].reverse()) {
+      const last = run.sourceOffset + run.length - 1;
+      const { offset, certainty } = map.forward(BigInt(last));
+      const isThere = Number(offset ?? -1n) === run.targetOffset + run.length - 1;
+      if (certainty === 'exact' && isThere) {
+        return { source: last + 1, target: run.targetOffset + run.length };
+      }
+      strays.unshift(run);
+    }
+    end = begin;
+  }
+  return undefined;
+}
+
+async function isCompacted({ target }: FlowContext, topic: string): Promise<boolean> {
+  const entries = (await target.cluster.topicConfigs([topic])).get(topic);
+  const policy = entries?.find(({ name }) => name === 'cleanup.policy')?.value;
+  return policy?.includes('compact') ?? true;
+}
