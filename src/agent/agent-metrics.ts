@@ -1,4 +1,5 @@
 /** What an agent tells of its flows and peers when it is scraped; counted nowhere, read then. */
+import { errorTable } from '../base/errors.ts';
 import type { MetricFamily, MetricRegistry, MetricSample } from '../base/metrics.ts';
 import type { PeerView } from '../client/agent-shapes.ts';
 import type { FlowStatus } from '../flow/status.ts';
@@ -31,6 +32,20 @@ function partitionStates({ flows }: AgentFacts): MetricSample[] {
   });
 }
 
+/** The reason of a paused partition begins with the code of its trouble. */
+function pausedReasons({ flows }: AgentFacts): MetricSample[] {
+  return flows.flatMap(({ flow, partitions }) => {
+    const counts = new Map<string, number>();
+    for (const { state, why } of partitions) {
+      if (state !== 'paused') continue;
+      const code = why.split(':', 1)[0] ?? '';
+      const reason = code in errorTable ? code : 'other';
+      counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    }
+    return [...counts].map(([reason, value]) => ({ labels: { flow, reason }, value }));
+  });
+}
+
 const gauges: readonly (readonly [name: string, unit: string, help: string, read: Reading])[] = [
   [
     'causeway_flow_lag_records',
@@ -55,6 +70,12 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
     '',
     'Partitions that this agent carries, by their state.',
     partitionStates,
+  ],
+  [
+    'causeway_flow_partitions_paused',
+    '',
+    'Partitions that are paused by their own trouble, by the code of it, as in docs/errors.md.',
+    pausedReasons,
   ],
   [
     'causeway_flow_slots_held',
