@@ -105,6 +105,20 @@ function topicOf(view: FlowContext['source'], name: string): TopicMetadata {
   throw new MeshError('kafka_unavailable', `topic ${name} is not there (any more)`);
 }
 
+/**
+ * How many partitions the source topic had when it was first looked at: whatever was written to
+ * those added since is new to the flow, wherever it starts.
+ */
+function firstPartitions(id: CopyTarget, sourceTopicId: string, context: FlowContext): number {
+  const { partitions } = topicOf(context.source, id.topic);
+  const known = partitions.flatMap(({ partition }) => {
+    const key = { flow: context.settings.id, topic: id.topic, partition };
+    const found = context.journal.get(key);
+    return found?.sourceTopicId === sourceTopicId ? [found.partitionsAtStart ?? Infinity] : [];
+  });
+  return Math.min(partitions.length, ...known);
+}
+
 /** Which lives of the two topics belong together: the known ones, or a new generation by policy. */
 function chooseLives(
   id: CopyTarget,
@@ -117,8 +131,11 @@ function chooseLives(
   const targetTopicId = topicOf(context.target, id.remoteTopic).topicId;
   const known = journal.get(key);
   if (known === undefined) {
-    const start = settings.start === 'latest' ? ends.sourceEnd : ends.sourceStart;
-    const record = { generation: 1, producerIds: [], startOffset: BigInt(start) };
+    const partitionsAtStart = firstPartitions(id, sourceTopicId, context);
+    const isAdded = id.partition >= partitionsAtStart;
+    const isLatest = settings.start === 'latest' && !isAdded;
+    const startOffset = BigInt(isLatest ? ends.sourceEnd : ends.sourceStart);
+    const record = { generation: 1, producerIds: [], startOffset, partitionsAtStart };
     return { record: { ...record, sourceTopicId, targetTopicId }, isNew: true };
   }
   const isSourceNew = known.sourceTopicId !== sourceTopicId;
