@@ -23,13 +23,29 @@ const perFlow =
 
 const one = (value: number): MetricSample[] => [{ labels: {}, value }];
 
-function partitionStates({ flows }: AgentFacts): MetricSample[] {
-  return flows.flatMap(({ flow, partitions }) => {
-    const counts = new Map<string, number>();
-    for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1);
-    return [...counts].map(([state, value]) => ({ labels: { flow, state }, value }));
-  });
+function countBy(label: string, flow: string, values: readonly string[]): MetricSample[] {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].map(([value, times]) => ({ labels: { flow, [label]: value }, value: times }));
 }
+
+const partitionStates: Reading = ({ flows }) =>
+  flows.flatMap(({ flow, partitions }) =>
+    countBy(
+      'state',
+      flow,
+      partitions.map(({ state }) => state),
+    ),
+  );
+
+const noticeKinds: Reading = ({ flows }) =>
+  flows.flatMap(({ flow, notices }) =>
+    countBy(
+      'kind',
+      flow,
+      notices.map(({ kind }) => kind),
+    ),
+  );
 
 const gauges: readonly (readonly [name: string, unit: string, help: string, read: Reading])[] = [
   [
@@ -55,6 +71,12 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
     '',
     'Partitions that this agent carries, by their state.',
     partitionStates,
+  ],
+  [
+    'causeway_flow_notices',
+    '',
+    'What an operator should know of remote topics, by kind; status has the texts.',
+    noticeKinds,
   ],
   [
     'causeway_flow_slots_held',

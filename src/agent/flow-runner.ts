@@ -18,6 +18,7 @@ import { TargetLimits } from '../flow/target-limits.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { slotCount, type SlotShare } from '../kafka/slots.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
+import type { ControlStore } from './control-store.ts';
 import type { MapStore } from './map-store.ts';
 
 export interface FlowRunnerParts {
@@ -26,6 +27,7 @@ export interface FlowRunnerParts {
   readonly settings: FlowSettings;
   readonly target: ClusterView;
   readonly maps: MapStore;
+  readonly controls: ControlStore;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
   readonly openSource: () => Promise<Cluster>;
@@ -104,6 +106,7 @@ export class FlowRunner {
       slotsHeld: this.#slots?.held.size ?? 0,
       slotsTotal: slotCount,
       partitions: [],
+      notices: [],
     };
   }
 
@@ -131,7 +134,8 @@ export class FlowRunner {
   }
 
   async #runOnce(scope: Scope, backoff: Backoff, signal: AbortSignal): Promise<void> {
-    const { agent, topology, settings, target, maps, budget, pool, onEvent } = this.#parts;
+    const { agent, topology, settings, target, maps, controls, budget, pool, onEvent } =
+      this.#parts;
     const { clock, log } = this.#deps;
     const slots = scope.own(await this.#parts.openSlots());
     this.#slots = slots;
@@ -153,6 +157,7 @@ export class FlowRunner {
       slots,
       maps: maps.book,
       journal: maps.journal,
+      acls: controls.ledger,
       limits: new TargetLimits(clock),
       budget,
       pool,

@@ -11,6 +11,7 @@ import { openCluster, type KafkaCluster } from '../kafka/session.ts';
 import { openSlotShare } from '../kafka/slot-group.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
+import type { ControlStore } from './control-store.ts';
 import { FlowRunner } from './flow-runner.ts';
 import type { MapStore } from './map-store.ts';
 
@@ -20,6 +21,7 @@ export interface FlowSetParts {
   readonly target: ClusterView;
   readonly targetCluster: KafkaCluster;
   readonly maps: MapStore;
+  readonly controls: ControlStore;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
   readonly secrets: SecretSources;
@@ -85,18 +87,13 @@ export class FlowSet {
   }
 
   #start(topology: Topology, settings: FlowSettings): void {
-    const { agent, site, target, targetCluster, maps, budget, pool, onEvent } = this.#parts;
+    const { site, targetCluster } = this.#parts;
     const group = `causeway.${topology.mesh}.${settings.id}`;
     const runner = new FlowRunner(
       {
-        agent,
+        ...this.#parts,
         topology,
         settings,
-        target,
-        maps,
-        budget,
-        pool,
-        onEvent,
         openSource: () => this.#openSource(topology, settings),
         openSlots: () =>
           Promise.resolve(openSlotShare({ cluster: targetCluster, group }, this.#deps)),

@@ -48,6 +48,7 @@ import { flowOfKey } from '../offsets/stored-form.ts';
 import type { Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
 import { collectAgentMetrics, type AgentFacts } from './agent-metrics.ts';
+import { ControlStore } from './control-store.ts';
 import { FlowSet } from './flow-set.ts';
 import { viewRefreshMs } from './flow-runner.ts';
 import { MapStore } from './map-store.ts';
@@ -65,6 +66,7 @@ interface Parts {
   readonly cluster: KafkaCluster;
   readonly view: ClusterView;
   readonly keeper: TopologyKeeper;
+  readonly controls: ControlStore;
   readonly maps: MapStore;
   readonly groups: GroupService;
   readonly flows: FlowSet;
@@ -190,6 +192,7 @@ export class SiteAgent implements AgentPorts {
       scope.own(openStateLog(cluster, topic, deps));
     const maps = new MapStore(state(stateTopics.offsetMaps), deps);
     const keeper = new TopologyKeeper(topology, { site, log: state(stateTopics.topology) }, deps);
+    const controls = new ControlStore(state(stateTopics.controls), deps);
     const events = state(stateTopics.events);
     const budget = new ByteBudget(bytesInFlightMax);
     const flows = new FlowSet(
@@ -199,6 +202,7 @@ export class SiteAgent implements AgentPorts {
         target: view,
         targetCluster: cluster,
         maps,
+        controls,
         budget,
         pool: new BufferPool(),
         secrets,
@@ -228,15 +232,18 @@ export class SiteAgent implements AgentPorts {
       },
       deps,
     );
-    return { cluster, view, keeper, maps, groups, flows, peers, budget };
+    return { cluster, view, keeper, controls, maps, groups, flows, peers, budget };
   }
 
-  #start({ view, keeper, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
-    return [view.run(signal), keeper.run(signal), maps.run(signal), groups.run(signal)];
+  #start({ view, keeper, controls, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
+    return [view, keeper, controls, maps, groups].map((part) => part.run(signal));
   }
 
-  async #load({ view, keeper, maps, groups }: Parts): Promise<void> {
-    await Promise.all([view.refresh(), keeper.synced(), maps.synced(), groups.synced()]);
+  async #load({ view, keeper, controls, maps, groups }: Parts): Promise<void> {
+    await Promise.all([
+      view.refresh(),
+      ...[keeper, controls, maps, groups].map((part) => part.synced()),
+    ]);
   }
 
   #connect(scope: Scope, { keeper, flows, peers }: Parts): void {

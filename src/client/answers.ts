@@ -92,6 +92,7 @@ const flow = z.object({
   slotsHeld: z.int(),
   slotsTotal: z.int(),
   partitions: z.array(partition),
+  notices: z.array(z.object({ kind: z.string(), topic: z.string(), text: z.string() })),
 });
 
 export const agentStatusSchema = z.object({

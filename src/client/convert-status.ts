@@ -1,5 +1,6 @@
 /** Status and topology: domain values to messages and back. */
 import type {
+  FlowNotice,
   FlowState,
   FlowStatus,
   HeldBy,
@@ -37,6 +38,13 @@ const partitionStates: readonly PartitionState[] = [
   'paused',
   'stopped',
 ];
+const noticeKinds: readonly FlowNotice['kind'][] = [
+  'configs_refused',
+  'retention_shorter',
+  'more_partitions',
+  'acls_refused',
+  'writer_allowed',
+];
 const peerStates: readonly PeerView['state'][] = ['connected', 'connecting', 'silent', 'refused'];
 
 function ms(value: number | undefined): bigint | undefined {
@@ -64,7 +72,8 @@ function fromPartition(status: wire.PartitionStatus): PartitionStatus {
 }
 
 function toFlow(status: FlowStatus): wire.FlowStatus {
-  return { ...status, partitions: status.partitions.map(toPartition) };
+  const notices = status.notices.map((notice) => ({ ...notice }));
+  return { ...status, partitions: status.partitions.map(toPartition), notices };
 }
 
 function fromFlow(status: wire.FlowStatus): FlowStatus {
@@ -76,6 +85,10 @@ function fromFlow(status: wire.FlowStatus): FlowStatus {
     lagSeconds: status.lagSeconds,
     heldBy: status.heldBy === undefined ? undefined : oneOf('holder', status.heldBy, holders),
     partitions: status.partitions.map(fromPartition),
+    notices: status.notices.map((notice) => ({
+      ...notice,
+      kind: oneOf('kind of notice', notice.kind, noticeKinds),
+    })),
   };
 }
 

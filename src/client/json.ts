@@ -151,6 +151,7 @@ export function flowJson(flow: FlowStatus): FlowJson {
       why: one.why,
       heldByAgent: one.heldByAgent,
     })),
+    notices: flow.notices.map(({ kind, topic, text: said }) => ({ kind, topic, text: said })),
   };
 }
 

@@ -4,9 +4,11 @@ import type { BufferPool } from '../base/buffer-pool.ts';
 import type { SlotShare } from '../kafka/slots.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
+import type { AclLedger } from './acl-sync.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
+import type { FlowNotice } from './status.ts';
 import type { TargetLimits } from './target-limits.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
@@ -17,10 +19,12 @@ export interface FlowEvent {
     | 'foreign_writer'
     | 'fence_changed'
     | 'looped_records'
-    | 'partition_paused';
+    | 'partition_paused'
+    | 'topic_blocked'
+    | FlowNotice['kind'];
   readonly flow: string;
   readonly topic: string;
-  readonly partition: number;
+  readonly partition: number; // -1: the topic as a whole
   readonly text: string;
   /** Offsets lost or in doubt: `[from, to)` at the site named. */
   readonly range?: { readonly site: string; readonly from: bigint; readonly to: bigint };
@@ -29,6 +33,8 @@ export interface FlowEvent {
 export interface FlowTimings {
   /** Between two looks at the topics and partitions of both clusters. */
   readonly upkeepMs: number;
+  /** Between two looks at the settings and ACLs of topics. */
+  readonly syncMs: number;
   readonly fetchWaitMs: number;
   readonly produceTimeoutMs: number;
   readonly retryDelayMsMin: number;
@@ -37,6 +43,7 @@ export interface FlowTimings {
 
 export const defaultTimings: FlowTimings = {
   upkeepMs: 5_000,
+  syncMs: 60_000,
   fetchWaitMs: 500,
   produceTimeoutMs: 30_000,
   retryDelayMsMin: 500,
@@ -54,6 +61,7 @@ export interface FlowContext {
   readonly slots: SlotShare;
   readonly maps: MapBook;
   readonly journal: CopyJournal;
+  readonly acls: AclLedger;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;

@@ -5,20 +5,23 @@
  * Invariant: a partition is copied here only while this agent holds its slot. What makes that
  * safe is the fence of take-over.ts; slots only share out the work.
  */
-import { crc32c } from '@node-rs/crc32';
 import { Semaphore } from '../base/semaphore.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { slotCount } from '../kafka/slots.ts';
+import { AclSync } from './acl-sync.ts';
+import { ConfigSync } from './config-sync.ts';
 import type { FlowContext } from './flow-context.ts';
 import { FlowMeter } from './flow-meter.ts';
 import { holdIds } from './hold-ids.ts';
 import { readIdleEnds } from './idle-ends.ts';
 import { LinkShelf } from './link-shelf.ts';
 import { PartitionCopy } from './partition-copy.ts';
+import { slotOf } from './slot-of.ts';
 import { SourceReader } from './source-reader.ts';
 import type { FlowState, FlowStatus, HeldBy, PartitionStatus } from './status.ts';
 import { LimitReader } from './limit-reader.ts';
 import { TargetWriter } from './target-writer.ts';
+import { TopicOwnership } from './topic-ownership.ts';
 import { TopicUpkeep, type CarriedTopic } from './topic-upkeep.ts';
 
 const takeOversMax = 16;
@@ -34,14 +37,11 @@ interface Running {
   readonly done: Promise<void>;
 }
 
-/** The slot that a source partition belongs to, the same at every agent. */
-export function slotOf(topic: string, partition: number): number {
-  return crc32c(`${topic}/${partition}`) % slotCount;
-}
-
 export class Flow {
   readonly #context: FlowContext;
   readonly #upkeep: TopicUpkeep;
+  readonly #configs: ConfigSync;
+  readonly #acls: AclSync;
   readonly #limits: LimitReader;
   readonly #reader: SourceReader;
   readonly #writer: TargetWriter;
@@ -50,12 +50,16 @@ export class Flow {
   readonly #takeOvers = new Semaphore(takeOversMax);
   readonly #running = new Map<string, Running>();
   #carried: readonly CarriedTopic[] = [];
+  readonly #failing = new Set<string>();
   #hasLooked = false;
 
   constructor(context: FlowContext) {
     const { deps, settings } = context;
     this.#context = context;
-    this.#upkeep = new TopicUpkeep(context);
+    const ownership = new TopicOwnership(context);
+    this.#upkeep = new TopicUpkeep(context, ownership);
+    this.#configs = new ConfigSync(context, ownership);
+    this.#acls = new AclSync(context);
     this.#limits = new LimitReader(context);
     this.#reader = new SourceReader(context);
     this.#writer = new TargetWriter(context, () => this.#reader.wake());
@@ -94,6 +98,7 @@ export class Flow {
 
   resume(): void {
     this.#reader.setPaused(false);
+    this.#upkeep.retryNow();
     this.#retryPaused(true);
   }
 
@@ -115,6 +120,7 @@ export class Flow {
       slotsHeld: slots.held.size,
       slotsTotal: slotCount,
       partitions: [...partitions, ...this.#refusedTopics()],
+      notices: [...this.#configs.notices, ...this.#acls.notices],
     };
   }
 
@@ -178,11 +184,13 @@ export class Flow {
     while (!signal.aborted) {
       try {
         const carried = await this.#upkeep.round();
+        await this.#besides('settings', () => this.#configs.round(carried));
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
         this.#carried = carried;
         this.#hasLooked = true;
         this.#reconcile(signal);
+        await this.#besides('ACLs', () => this.#acls.round(carried));
       } catch (error) {
         const isOver = isMeshError(error, 'aborted');
         if (!isOver) {
@@ -190,6 +198,19 @@ export class Flow {
         }
       }
       await deps.clock.sleep(timings.upkeepMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Work that copying does not wait for: when it fails it is tried again in the next round. */
+  async #besides(what: string, work: () => Promise<void>): Promise<void> {
+    const { deps, settings } = this.#context;
+    try {
+      await work();
+      this.#failing.delete(what);
+    } catch (error) {
+      const level = this.#failing.has(what) ? 'debug' : 'warn';
+      this.#failing.add(what);
+      deps.log[level]({ flow: settings.id, why: errorMessage(error) }, `${what} not followed`);
     }
   }
 

@@ -87,8 +87,8 @@ const flowSettings = {
   limit: z.strictObject({ bytesPerSecond: bytes.optional() }).optional(),
   sync: z
     .strictObject({
-      configs: z.literal(false, notYet('following configs')).optional(),
-      acls: z.literal(false, notYet('following ACLs')).optional(),
+      configs: z.union([z.boolean(), names], 'true, false or {include, exclude}').optional(),
+      acls: z.boolean().optional(),
     })
     .optional(),
   onSourceReset: z.enum(['pause', 'continue']).optional(),

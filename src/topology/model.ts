@@ -81,7 +81,11 @@ export interface FlowSettings {
   readonly limit: { readonly bytesPerSecond: number | undefined };
   readonly onSourceReset: ResetPolicy;
   readonly onTargetReset: ResetPolicy;
-  readonly sync: { readonly configs: boolean; readonly acls: boolean };
+  readonly sync: {
+    /** Which settings of remote topics follow the source; false: none, after they were made. */
+    readonly configs: NameFilter | false;
+    readonly acls: boolean;
+  };
 }
 
 export interface Topology {

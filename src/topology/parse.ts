@@ -206,8 +206,15 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     limit: { bytesPerSecond: parseByteSize(part.limit?.bytesPerSecond ?? '') },
     onSourceReset: part.onSourceReset ?? 'pause',
     onTargetReset: part.onTargetReset ?? 'pause',
-    sync: { configs: false, acls: false },
+    sync: syncOf(part.sync),
   };
+}
+
+function syncOf({
+  configs = true,
+  acls = true,
+}: FlowPart['sync'] & object = {}): FlowSettings['sync'] {
+  return { configs: configs === true ? everything : configs, acls };
 }
 
 function groupsOf(groups: FlowPart['groups']): GroupSettings {

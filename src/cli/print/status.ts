@@ -18,6 +18,17 @@ function flowRow(flow: FlowJson): string[] {
   ];
 }
 
+const noticesShown = 10;
+
+/** What an operator should know of a flow's topics; all of it is in the JSON. */
+function noticeLines({ flow, notices }: FlowJson): string[] {
+  const lines = notices
+    .slice(0, noticesShown)
+    .map(({ kind, topic, text }) => `  ${flow} ${kind} ${topic}: ${text}\n`);
+  const more = notices.length - lines.length;
+  return more > 0 ? [...lines, `  ${flow} and ${more} notices more\n`] : lines;
+}
+
 export function statusTable({ agents, silent }: StatusJson): string {
   const first = agents[0];
   const lines = [
@@ -40,6 +51,7 @@ export function statusTable({ agents, silent }: StatusJson): string {
     lines.push(
       `AGENT ${identity.agent} ${identity.softwareVersion} slots ${slots.join(', ') || '-'} · GROUPS ${counts}\n`,
     );
+    for (const flow of flows) lines.push(...noticeLines(flow));
     for (const { agent, state, why } of peers) {
       if (state !== 'connected')
         lines.push(`  peer ${agent} ${state}${why === '' ? '' : `: ${why}`}\n`);

@@ -167,6 +167,11 @@ describe('topology files', () => {
     ['an empty file', '', /^mesh\.yaml:1:1: found no keys/],
     ['a list', '- a\n', /found a list/],
     [
+      'settings to follow that are no filter',
+      pair.replace('defaults:', 'defaults:\n  sync: {configs: 5}'),
+      /sync\.configs: found 5, wanted true, false or \{include, exclude\}/,
+    ],
+    [
       'what is not there yet',
       pair.replace('defaults:', 'defaults:\n  lane: pass'),
       /lanes other than stamp: not available/,
@@ -181,6 +186,20 @@ describe('topology files', () => {
       );
     });
   }
+
+  test('what follows the source', () => {
+    const syncOf = (text: string): unknown => {
+      const file = pair.replace('defaults:', `defaults:\n  ${text}`);
+      return parseTopology(file, 'mesh.yaml').flows[0]?.sync;
+    };
+    const all = { include: ['.*'], exclude: [] };
+    assert.deepEqual(parseTopology(pair, 'mesh.yaml').flows[0]?.sync, { configs: all, acls: true });
+    assert.deepEqual(syncOf('sync: {configs: false}'), { configs: false, acls: true });
+    assert.deepEqual(syncOf('sync: {acls: false, configs: {exclude: ["retention\\\\..*"]}}'), {
+      configs: { include: ['.*'], exclude: ['retention\\..*'] },
+      acls: false,
+    });
+  });
 
   test('a mesh in which records would arrive twice is refused with both routes', () => {
     const triangle = `

@@ -57,6 +57,15 @@ export interface FlowStatus {
   slotsHeld: number;
   slotsTotal: number;
   partitions: PartitionStatus[];
+  /** What holds nothing back, and an operator should know. */
+  notices: FlowNotice[];
+}
+
+export interface FlowNotice {
+  kind: string;
+  /** At the target, or a pattern such as `east.*`. */
+  topic: string;
+  text: string;
 }
 
 export interface PeerStatus {
@@ -550,6 +559,7 @@ function createBaseFlowStatus(): FlowStatus {
     slotsHeld: 0,
     slotsTotal: 0,
     partitions: [],
+    notices: [],
   };
 }
 
@@ -596,6 +606,9 @@ export const FlowStatus: MessageFns<FlowStatus> = {
     }
     for (const v of message.partitions) {
       PartitionStatus.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.notices) {
+      FlowNotice.encode(v!, writer.uint32(114).fork()).join();
     }
     return writer;
   },
@@ -717,6 +730,14 @@ export const FlowStatus: MessageFns<FlowStatus> = {
             message.partitions.push(PartitionStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.notices.push(FlowNotice.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -778,6 +799,9 @@ export const FlowStatus: MessageFns<FlowStatus> = {
       partitions: globalThis.Array.isArray(object?.partitions)
         ? object.partitions.map((e: any) => PartitionStatus.fromJSON(e))
         : [],
+      notices: globalThis.Array.isArray(object?.notices)
+        ? object.notices.map((e: any) => FlowNotice.fromJSON(e))
+        : [],
     };
   },
 
@@ -822,6 +846,9 @@ export const FlowStatus: MessageFns<FlowStatus> = {
     if (message.partitions?.length) {
       obj.partitions = message.partitions.map((e) => PartitionStatus.toJSON(e));
     }
+    if (message.notices?.length) {
+      obj.notices = message.notices.map((e) => FlowNotice.toJSON(e));
+    }
     return obj;
   },
 
@@ -845,6 +872,108 @@ export const FlowStatus: MessageFns<FlowStatus> = {
     message.slotsHeld = object.slotsHeld ?? 0;
     message.slotsTotal = object.slotsTotal ?? 0;
     message.partitions = object.partitions?.map((e) => PartitionStatus.fromPartial(e)) || [];
+    message.notices = object.notices?.map((e) => FlowNotice.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFlowNotice(): FlowNotice {
+  return { kind: "", topic: "", text: "" };
+}
+
+export const FlowNotice: MessageFns<FlowNotice> = {
+  encode(message: FlowNotice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlowNotice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlowNotice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlowNotice {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+    };
+  },
+
+  toJSON(message: FlowNotice): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FlowNotice>): FlowNotice {
+    return FlowNotice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlowNotice>): FlowNotice {
+    const message = createBaseFlowNotice();
+    message.kind = object.kind ?? "";
+    message.topic = object.topic ?? "";
+    message.text = object.text ?? "";
     return message;
   },
 };
