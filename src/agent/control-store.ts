@@ -9,8 +9,10 @@ import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, MeshError } from '../base/errors.ts';
 import type { AclLedger } from '../flow/acl-sync.ts';
+import type { FlowPlace, Override } from '../flow/overrides.ts';
 import type { TopicAcl } from '../kafka/cluster.ts';
 import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
+import { OverrideBook, overrideKey } from './override-book.ts';
 import { parseAcls } from './stored-acls.ts';
 
 const aclPrefix = 'acls/1/';
@@ -20,6 +22,7 @@ export class ControlStore {
   readonly #log: StateLog;
   readonly #deps: Deps;
   readonly #acls = new Map<string, readonly TopicAcl[]>();
+  readonly overrides: OverrideBook;
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
@@ -27,6 +30,7 @@ export class ControlStore {
   constructor(log: StateLog, deps: Deps) {
     this.#log = log;
     this.#deps = deps;
+    this.overrides = new OverrideBook(deps.clock);
     this.#synced = new Promise((resolve) => {
       this.#markSynced = resolve;
     });
@@ -45,6 +49,7 @@ export class ControlStore {
       },
       signal,
     );
+    this.overrides.close();
   }
 
   /** Which ACLs of this site's Kafka were added by us. */
@@ -52,6 +57,22 @@ export class ControlStore {
     get: (flow) => this.#acls.get(flow) ?? [],
     put: (flow, acls) => this.#put(`${aclPrefix}${flow}`, acls),
   };
+
+  /** Resolves when it is stored and in force at this agent. */
+  async putOverride(override: Override): Promise<void> {
+    const place = override.kind === 'pause' ? override : wholeFlow(override.flow);
+    await this.#put(overrideKey(override.kind, place), override);
+  }
+
+  async removeOverride(override: Override): Promise<void> {
+    const place = override.kind === 'pause' ? override : wholeFlow(override.flow);
+    await this.#put(overrideKey(override.kind, place), undefined);
+  }
+
+  /** Whether there is one or not. */
+  async removeLimit(flow: string): Promise<void> {
+    await this.#put(overrideKey('limit', wholeFlow(flow)), undefined);
+  }
 
   /** @param value undefined takes the record away */
   async #put(key: string, value: unknown): Promise<void> {
@@ -82,9 +103,13 @@ export class ControlStore {
   }
 
   #loadOne(key: string, { value }: FollowedRecord): void {
-    if (!key.startsWith(aclPrefix)) return;
+    if (this.overrides.load(key, value) || !key.startsWith(aclPrefix)) return;
     const flow = key.slice(aclPrefix.length);
     if (value === null) this.#acls.delete(flow);
     else this.#acls.set(flow, parseAcls(key, value));
   }
+}
+
+function wholeFlow(flow: string): FlowPlace {
+  return { flow, topic: undefined, partition: undefined };
 }

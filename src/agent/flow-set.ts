@@ -79,9 +79,10 @@ export class FlowSet {
     const wanted = new Map(
       topology.flows.filter(({ to }) => to === this.#parts.site).map((flow) => [flow.id, flow]),
     );
-    for (const [id, { fingerprint }] of [...this.#running]) {
+    for (const [id, { fingerprint, runner }] of [...this.#running]) {
       const flow = wanted.get(id);
       if (flow === undefined || fingerprintOf(topology, flow) !== fingerprint) await this.#stop(id);
+      else runner.controls.setFileLimit(flow.limit.bytesPerSecond);
     }
     for (const [id, flow] of wanted) if (!this.#running.has(id)) this.#start(topology, flow);
   }
@@ -132,8 +133,8 @@ export class FlowSet {
   }
 }
 
-/** Everything that a running flow was given: when it is the same, the flow may go on. */
-function fingerprintOf(topology: Topology, flow: FlowSettings): string {
+/** Everything that a running flow was given and cannot change: when it is the same, it goes on. */
+function fingerprintOf(topology: Topology, { limit: _live, ...flow }: FlowSettings): string {
   const { mesh, sites, retiredSites } = topology;
   return JSON.stringify([mesh, flow, [...sites.keys()], retiredSites, sites.get(flow.from)?.kafka]);
 }

@@ -49,8 +49,9 @@ import type { Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
 import { collectAgentMetrics, type AgentFacts } from './agent-metrics.ts';
 import { ControlStore } from './control-store.ts';
+import { FlowCommands } from './flow-commands.ts';
 import { FlowSet } from './flow-set.ts';
-import { viewRefreshMs } from './flow-runner.ts';
+import { viewRefreshMs, type FlowRunner } from './flow-runner.ts';
 import { MapStore } from './map-store.ts';
 import { Peers } from './peers.ts';
 import { TopologyKeeper } from './topology-keeper.ts';
@@ -70,6 +71,7 @@ interface Parts {
   readonly maps: MapStore;
   readonly groups: GroupService;
   readonly flows: FlowSet;
+  readonly commands: FlowCommands;
   readonly peers: Peers;
   readonly budget: ByteBudget;
 }
@@ -194,6 +196,7 @@ export class SiteAgent implements AgentPorts {
     const keeper = new TopologyKeeper(topology, { site, log: state(stateTopics.topology) }, deps);
     const controls = new ControlStore(state(stateTopics.controls), deps);
     const events = state(stateTopics.events);
+    const onEvent = (event: FlowEvent): void => this.#note(event, events);
     const budget = new ByteBudget(bytesInFlightMax);
     const flows = new FlowSet(
       {
@@ -206,10 +209,12 @@ export class SiteAgent implements AgentPorts {
         budget,
         pool: new BufferPool(),
         secrets,
-        onEvent: (event) => this.#note(event, events),
+        onEvent,
       },
       deps,
     );
+    const runner = (flow: FlowId): FlowRunner => flows.runner(flow);
+    const commands = new FlowCommands({ controls, runner, onEvent }, deps);
     const groups = new GroupService(
       {
         site,
@@ -232,7 +237,7 @@ export class SiteAgent implements AgentPorts {
       },
       deps,
     );
-    return { cluster, view, keeper, controls, maps, groups, flows, peers, budget };
+    return { cluster, view, keeper, controls, maps, groups, flows, commands, peers, budget };
   }
 
   #start({ view, keeper, controls, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
@@ -305,7 +310,7 @@ export class SiteAgent implements AgentPorts {
   }
 
   status(): MeshStatus {
-    const { flows, groups, peers, keeper } = this.#running();
+    const { flows, groups, peers, keeper, controls } = this.#running();
     const { version, hash, conflict } = keeper.view();
     return {
       identity: this.#options.identity,
@@ -315,6 +320,7 @@ export class SiteAgent implements AgentPorts {
       flows: flows.statuses(),
       peers: peers.views(),
       groups: countReadiness(groups.readiness()),
+      overrides: controls.overrides.list(),
     };
   }
 
@@ -400,16 +406,16 @@ export class SiteAgent implements AgentPorts {
     }
   }
 
-  async pauseFlow(flow: FlowId, requestedBy: string): Promise<void> {
-    this.#running().flows.runner(flow).pause();
-    this.#deps.log.info({ flow, requestedBy }, 'flow paused');
-    await Promise.resolve();
+  pauseFlow(...args: Parameters<FlowCommands['pause']>): ReturnType<FlowCommands['pause']> {
+    return this.#running().commands.pause(...args);
   }
 
-  async resumeFlow(flow: FlowId, requestedBy: string): Promise<void> {
-    this.#running().flows.runner(flow).resume();
-    this.#deps.log.info({ flow, requestedBy }, 'flow resumed');
-    await Promise.resolve();
+  resumeFlow(...args: Parameters<FlowCommands['resume']>): ReturnType<FlowCommands['resume']> {
+    return this.#running().commands.resume(...args);
+  }
+
+  limitFlow(...args: Parameters<FlowCommands['limit']>): ReturnType<FlowCommands['limit']> {
+    return this.#running().commands.limit(...args);
   }
 }
 

@@ -4,6 +4,7 @@
  * between.
  */
 import type { SiteName } from '../base/ids.ts';
+import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import type { StoredSegment } from '../offsets/run.ts';
 
@@ -48,6 +49,17 @@ export interface MeshStatus {
     readonly bounded: number;
     readonly unknown: number;
   };
+  /** Pauses and limits that people set at this site, apart from the topology file. */
+  readonly overrides: readonly Override[];
+}
+
+/** A limit of the flow as a whole: undefined is none, `file` is what the topology says. */
+export type FlowLimit = { readonly bytesPerSecond: number | undefined } | 'file';
+
+export interface LimitAnswer {
+  readonly override: Override | undefined;
+  /** In force now. */
+  readonly bytesPerSecond: number | undefined;
 }
 
 export interface Readiness {

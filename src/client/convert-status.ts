@@ -11,6 +11,7 @@ import type { FlowId } from '../base/ids.ts';
 import type * as wire from '../gen/causeway/v1/flow.ts';
 import type * as topology from '../gen/causeway/v1/topology.ts';
 import type { MeshStatus, PeerView, TopologyView } from './agent-shapes.ts';
+import { fromOverride, number, toOverride } from './convert-controls.ts';
 import { oneOf, present, site } from './convert-values.ts';
 
 const flowStates: readonly FlowState[] = [
@@ -47,16 +48,12 @@ const noticeKinds: readonly FlowNotice['kind'][] = [
 ];
 const peerStates: readonly PeerView['state'][] = ['connected', 'connecting', 'silent', 'refused'];
 
-function ms(value: number | undefined): bigint | undefined {
+function whole(value: number | undefined): bigint | undefined {
   return value === undefined ? undefined : BigInt(Math.round(value));
 }
 
-function number(value: bigint | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value);
-}
-
 function toPartition(status: PartitionStatus): wire.PartitionStatus {
-  return { ...status, sourceEndAsOfMs: ms(status.sourceEndAsOfMs) };
+  return { ...status, sourceEndAsOfMs: whole(status.sourceEndAsOfMs) };
 }
 
 function fromPartition(status: wire.PartitionStatus): PartitionStatus {
@@ -73,7 +70,9 @@ function fromPartition(status: wire.PartitionStatus): PartitionStatus {
 
 function toFlow(status: FlowStatus): wire.FlowStatus {
   const notices = status.notices.map((notice) => ({ ...notice }));
-  return { ...status, partitions: status.partitions.map(toPartition), notices };
+  const limitBytesPerSecond = whole(status.limitBytesPerSecond);
+  const partitions = status.partitions.map(toPartition);
+  return { ...status, limitBytesPerSecond, partitions, notices };
 }
 
 function fromFlow(status: wire.FlowStatus): FlowStatus {
@@ -83,6 +82,7 @@ function fromFlow(status: wire.FlowStatus): FlowStatus {
     flow: status.flow as FlowId,
     state: oneOf('flow state', status.state, flowStates),
     lagSeconds: status.lagSeconds,
+    limitBytesPerSecond: number(status.limitBytesPerSecond),
     heldBy: status.heldBy === undefined ? undefined : oneOf('holder', status.heldBy, holders),
     partitions: status.partitions.map(fromPartition),
     notices: status.notices.map((notice) => ({
@@ -100,8 +100,9 @@ export function toStatus(status: MeshStatus): wire.StatusResponse {
     topologyHash: status.topologyHash,
     conflict: status.conflict,
     flows: status.flows.map(toFlow),
-    peers: status.peers.map((peer) => ({ ...peer, lastContactMs: ms(peer.lastContactMs) })),
+    peers: status.peers.map((peer) => ({ ...peer, lastContactMs: whole(peer.lastContactMs) })),
     groups: { ...status.groups },
+    overrides: status.overrides.map(toOverride),
   };
 }
 
@@ -124,6 +125,7 @@ export function fromStatus(message: wire.StatusResponse): MeshStatus {
       topologyVersion: peer.topologyVersion,
     })),
     groups: present(message.groups, 'groups'),
+    overrides: message.overrides.map(fromOverride),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Domain values as the JSON of `answers.ts`. What is not known is left out. */
+import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import type {
   FailoverPlan,
@@ -12,6 +13,7 @@ import type {
   AgentStatusJson,
   FlowJson,
   LagJson,
+  OverrideJson,
   PlanJson,
   ReadinessJson,
   ReportJson,
@@ -134,6 +136,7 @@ export function flowJson(flow: FlowStatus): FlowJson {
     trendRecordsPerSecond: flow.trendRecordsPerSecond,
     recordsPerSecond: flow.recordsPerSecond,
     bytesPerSecond: flow.bytesPerSecond,
+    ...known('limitBytesPerSecond', flow.limitBytesPerSecond, same<number>),
     ...known('heldBy', flow.heldBy, same<string>),
     why: flow.why,
     slotsHeld: flow.slotsHeld,
@@ -155,6 +158,18 @@ export function flowJson(flow: FlowStatus): FlowJson {
   };
 }
 
+export function overrideJson(override: Override): OverrideJson {
+  const { kind, flow, by, why, atMs, untilMs } = override;
+  const place =
+    kind === 'pause'
+      ? {
+          ...known('topic', override.topic, same<string>),
+          ...known('partition', override.partition, same<number>),
+        }
+      : known('bytesPerSecond', override.bytesPerSecond, same<number>);
+  return { kind, flow, ...place, by, why, at: iso(atMs), ...known('until', untilMs, iso) };
+}
+
 export function agentStatusJson(status: MeshStatus): AgentStatusJson {
   const { mesh, site, agent, softwareVersion, startedAtMs } = status.identity;
   return {
@@ -172,6 +187,7 @@ export function agentStatusJson(status: MeshStatus): AgentStatusJson {
       why: peer.why,
     })),
     groups: { ...status.groups },
+    overrides: status.overrides.map(overrideJson),
   };
 }
 

@@ -8,6 +8,7 @@ import type { AclLedger } from './acl-sync.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
+import type { FlowControls } from './flow-controls.ts';
 import type { FlowNotice } from './status.ts';
 import type { TargetLimits } from './target-limits.ts';
 
@@ -21,6 +22,9 @@ export interface FlowEvent {
     | 'looped_records'
     | 'partition_paused'
     | 'topic_blocked'
+    | 'paused'
+    | 'resumed'
+    | 'limited'
     | FlowNotice['kind'];
   readonly flow: string;
   readonly topic: string;
@@ -61,6 +65,7 @@ export interface FlowContext {
   readonly slots: SlotShare;
   readonly maps: MapBook;
   readonly journal: CopyJournal;
+  readonly controls: FlowControls;
   readonly acls: AclLedger;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;

@@ -6,7 +6,7 @@
  * safe is the fence of take-over.ts; slots only share out the work.
  */
 import { Semaphore } from '../base/semaphore.ts';
-import { errorMessage, isMeshError } from '../base/errors.ts';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { slotCount } from '../kafka/slots.ts';
 import { AclSync } from './acl-sync.ts';
 import { ConfigSync } from './config-sync.ts';
@@ -18,7 +18,8 @@ import { LinkShelf } from './link-shelf.ts';
 import { PartitionCopy } from './partition-copy.ts';
 import { slotOf } from './slot-of.ts';
 import { SourceReader } from './source-reader.ts';
-import type { FlowState, FlowStatus, HeldBy, PartitionStatus } from './status.ts';
+import { asHeld, judge } from './judgement.ts';
+import type { FlowStatus, PartitionStatus } from './status.ts';
 import { LimitReader } from './limit-reader.ts';
 import { TargetWriter } from './target-writer.ts';
 import { TopicOwnership } from './topic-ownership.ts';
@@ -28,8 +29,6 @@ const takeOversMax = 16;
 const meterMs = 1_000;
 /** Meter readings between two looks at the ends of what is not being fetched. */
 const idleEndsEvery = 5;
-/** A flow is `lagging` only when its oldest record waits longer than this. */
-const laggingSeconds = 2;
 
 interface Running {
   readonly copy: PartitionCopy;
@@ -73,8 +72,11 @@ export class Flow {
 
   /** Runs until the signal fires; resolves when everything that was started has ended. */
   async run(signal: AbortSignal): Promise<void> {
-    const { slots, source, target } = this.#context;
+    const { slots, source, target, controls } = this.#context;
+    const share = (): void => controls.rate.setShare(slots.held.size / slotCount);
+    share();
     const stopListening = [
+      slots.onChange(share),
       slots.onChange(() => this.#reconcile(signal)),
       target.onChange(() => this.#kickAll()),
       source.onChange(() => this.#retryPaused()),
@@ -92,22 +94,41 @@ export class Flow {
     await this.#targetLinks[Symbol.asyncDispose]();
   }
 
-  pause(): void {
-    this.#reader.setPaused(true);
-  }
-
-  resume(): void {
-    this.#reader.setPaused(false);
+  /** Tries again at once whatever is paused by its own trouble. */
+  retryNow(): void {
     this.#upkeep.retryNow();
     this.#retryPaused(true);
   }
 
+  /** @throws MeshError precondition, saying what is carried */
+  checkCarried(topic: string, partition: number | undefined): void {
+    if (!this.#hasLooked) return;
+    const found = this.#carried.find((one) => one.topic === topic);
+    if (found === undefined) {
+      throw new MeshError('precondition', `${this.id} carries no topic ${topic}`);
+    }
+    if (partition === undefined || partition < found.partitions) return;
+    const text = `${topic} has the partitions 0 to ${found.partitions - 1}: no ${partition}`;
+    throw new MeshError('precondition', text);
+  }
+
   status(): FlowStatus {
-    const { settings, agent, slots } = this.#context;
+    const { settings, agent, slots, controls } = this.#context;
     const partitions = this.#copies().map((copy) => copy.status());
     const lag = partitions.reduce((sum, one) => sum + (one.lagRecords ?? 0n), 0n);
     const lagSeconds = oldest(partitions);
-    const { state, heldBy, why } = this.#judge(partitions, lagSeconds);
+    const held = partitions.map((one) => asHeld(one, controls));
+    const refused = this.#refusedTopics();
+    const { state, heldBy, why } = judge({
+      context: this.#context,
+      partitions,
+      held,
+      refused: refused[0],
+      lagSeconds,
+      sourceWhy: this.#reader.why,
+      targetWhy: this.#writer.why,
+      hasLooked: this.#hasLooked,
+    });
     return {
       flow: settings.id,
       agent,
@@ -115,49 +136,14 @@ export class Flow {
       lagRecords: lag,
       lagSeconds,
       ...this.#meter.rates(),
+      limitBytesPerSecond: controls.rate.bytesPerSecond,
       heldBy,
       why,
       slotsHeld: slots.held.size,
       slotsTotal: slotCount,
-      partitions: [...partitions, ...this.#refusedTopics()],
+      partitions: [...held, ...refused],
       notices: [...this.#configs.notices, ...this.#acls.notices],
     };
-  }
-
-  #judge(
-    partitions: readonly PartitionStatus[],
-    lagSeconds: number | undefined,
-  ): { state: FlowState; heldBy: HeldBy | undefined; why: string } {
-    const { source, target } = this.#context;
-    const paused = partitions.filter((one) => one.state === 'paused');
-    if (this.#reader.isPaused) {
-      return { state: 'lagging', heldBy: 'paused', why: 'paused by an operator' };
-    }
-    if (source.unreachableSinceMs !== undefined || this.#reader.why !== undefined) {
-      const why = this.#reader.why ?? source.why;
-      return { state: 'unreachable', heldBy: 'unreachable', why: `source: ${why}` };
-    }
-    if (target.unreachableSinceMs !== undefined || this.#writer.why !== undefined) {
-      const why = this.#writer.why ?? target.why;
-      return { state: 'unreachable', heldBy: 'target', why: `target: ${why}` };
-    }
-    const first = paused[0];
-    if (first !== undefined) {
-      const why = `${paused.length} paused, ${first.topic}/${first.partition}: ${first.why}`;
-      return { state: 'blocked', heldBy: 'blocked', why };
-    }
-    const refused = this.#refusedTopics()[0];
-    if (refused !== undefined) {
-      return { state: 'blocked', heldBy: 'blocked', why: `${refused.remoteTopic}: ${refused.why}` };
-    }
-    const isStarting = partitions.some((one) => one.state !== 'copying');
-    if (!this.#hasLooked || isStarting) return { state: 'starting', heldBy: undefined, why: '' };
-    if (lagSeconds === undefined || lagSeconds <= laggingSeconds) {
-      return { state: 'current', heldBy: undefined, why: '' };
-    }
-    const isTarget = !this.#context.budget.hasRoom;
-    const heldBy = this.#reader.isLimited ? 'limit' : isTarget ? 'target' : 'wan';
-    return { state: 'lagging', heldBy, why: '' };
   }
 
   #refusedTopics(): PartitionStatus[] {
@@ -261,11 +247,13 @@ export class Flow {
   }
 
   async #measure(signal: AbortSignal): Promise<void> {
+    const { controls } = this.#context;
     for (let reading = 0; !signal.aborted; reading += 1) {
       this.#meter.read(this.#copies().reduce((lag, copy) => lag + copy.lagRecords, 0));
       if (reading % idleEndsEvery === 0) {
         const isIdle = (copy: PartitionCopy): boolean =>
-          this.#reader.isPaused || copy.state !== 'copying';
+          controls.pauseOf(copy.id.topic, copy.id.partition) !== undefined ||
+          copy.state !== 'copying';
         await readIdleEnds(this.#context, this.#copies().filter(isIdle));
       }
       await this.#context.deps.clock.sleep(meterMs, signal).catch(() => undefined);

@@ -13,7 +13,6 @@ import type { FlowContext } from './flow-context.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
 const fetchBytesMax = 8 * 1024 * 1024;
-const fetchesPerSecond = 4;
 const partitionBytesMax = 4 * 1024 * 1024;
 /** Once could be chance: what there is and what is given are not read at one instant. */
 const emptyAnswersMax = 3;
@@ -30,8 +29,6 @@ export class SourceReader {
   readonly #running = new Set<Promise<void>>();
   readonly #emptyAnswers = new Map<PartitionCopy, number>();
   #signal: AbortSignal | undefined;
-  #isPaused = false;
-  #isLimited = false;
   #why: string | undefined;
 
   constructor(context: FlowContext) {
@@ -41,20 +38,6 @@ export class SourceReader {
   /** Why the source does not answer; undefined while it does. */
   get why(): string | undefined {
     return this.#why;
-  }
-
-  /** True while the flow's limit, and nothing else, makes it wait. */
-  get isLimited(): boolean {
-    return this.#isLimited;
-  }
-
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
-  setPaused(isPaused: boolean): void {
-    this.#isPaused = isPaused;
-    this.#wakeAll();
   }
 
   add(copy: PartitionCopy): void {
@@ -75,13 +58,16 @@ export class SourceReader {
 
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
-    const stopListening = this.#context.source.onChange(() => this.#reassign());
+    const stopListening = [
+      this.#context.source.onChange(() => this.#reassign()),
+      this.#context.controls.onChange(() => this.#wakeAll()),
+    ];
     this.#reassign();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    stopListening();
+    for (const stop of stopListening) stop();
     this.#wakeAll();
     await Promise.all(this.#running);
   }
@@ -123,7 +109,8 @@ export class SourceReader {
     signal.addEventListener('abort', onAbort, { once: true });
     while (!signal.aborted) {
       await this.#context.budget.room(signal);
-      const wanted = this.#isPaused ? [] : [...loop.copies].filter((copy) => copy.wantsFetch);
+      await this.#context.controls.rate.ready(signal);
+      const wanted = [...loop.copies].filter((copy) => copy.wantsFetch && !this.#isPaused(copy));
       if (wanted.length === 0) {
         await this.#sleepUntilWoken(loop, signal);
         continue;
@@ -131,10 +118,9 @@ export class SourceReader {
       try {
         if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
         turn += 1;
-        const bytes = await this.#fetchOnce(link, wanted, turn);
+        await this.#fetchOnce(link, wanted, turn);
         backoff.reset();
         this.#why = undefined;
-        await this.#throttle(bytes, signal);
       } catch (error) {
         await link?.[Symbol.asyncDispose]();
         link = undefined;
@@ -153,7 +139,7 @@ export class SourceReader {
     link: BrokerLink,
     wanted: readonly PartitionCopy[],
     turn: number,
-  ): Promise<number> {
+  ): Promise<void> {
     const first = turn % wanted.length;
     const ordered = [...wanted.slice(first), ...wanted.slice(0, first)];
     const asked = new Map<string, { copy: PartitionCopy; offset: number }>();
@@ -167,20 +153,19 @@ export class SourceReader {
       partitions,
       maxWaitMs: this.#context.timings.fetchWaitMs,
       minBytes: 1,
-      maxBytes: this.#fetchBytes(),
+      maxBytes: Math.min(fetchBytesMax, this.#context.controls.rate.fetchBytes),
       isolation: 'read_committed',
     });
     try {
-      let bytes = 0;
-      // What a long poll brings after the flow was paused is fetched again when it goes on.
-      for (const fetched of this.#isPaused ? [] : response.partitions) {
+      const { rate } = this.#context.controls;
+      for (const { records } of response.partitions) rate.take(records.length);
+      for (const fetched of response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
-        if (found === undefined) continue;
+        // What a long poll brings after a pause began is fetched again when it is over.
+        if (found === undefined || this.#isPaused(found.copy)) continue;
         await found.copy.onFetched(fetched, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
-        bytes += fetched.records.length;
       }
-      return bytes;
     } finally {
       response.release();
     }
@@ -202,20 +187,8 @@ export class SourceReader {
     copy.lose(corrupt(`${copy.id.topic}/${copy.id.partition}@${offset}`, text));
   }
 
-  /** Under a limit, little at a time: so that the ends of all partitions are seen often. */
-  #fetchBytes(): number {
-    const { bytesPerSecond } = this.#context.settings.limit;
-    return Math.min(fetchBytesMax, Math.ceil((bytesPerSecond ?? Infinity) / fetchesPerSecond));
-  }
-
-  /** Keeps to the flow's limit by waiting as long as what was fetched may take. */
-  async #throttle(bytes: number, signal: AbortSignal): Promise<void> {
-    const { bytesPerSecond } = this.#context.settings.limit;
-    if (bytesPerSecond === undefined || bytes === 0) return;
-    const { clock } = this.#context.deps;
-    this.#isLimited = true;
-    await clock.sleep((bytes / bytesPerSecond) * 1000, signal).catch(() => undefined);
-    this.#isLimited = false;
+  #isPaused({ id }: PartitionCopy): boolean {
+    return this.#context.controls.pauseOf(id.topic, id.partition) !== undefined;
   }
 
   async #sleepUntilWoken(loop: BrokerLoop, signal: AbortSignal): Promise<void> {

@@ -61,6 +61,8 @@ export interface FlowStatus {
   readonly trendRecordsPerSecond: number;
   readonly recordsPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Of the flow as a whole, over all agents of the site; undefined: none. */
+  readonly limitBytesPerSecond: number | undefined;
   readonly heldBy: HeldBy | undefined;
   readonly why: string;
   readonly slotsHeld: number;

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { siteNamePattern } from '../base/ids.ts';
-import { byteSizePattern } from './byte-size.ts';
+import { byteSizePattern, parseByteSize } from './byte-size.ts';
 
 const siteName = z
   .string()
@@ -74,7 +74,13 @@ const groups = z.strictObject({
 });
 
 /** Bytes: a number, or a text such as `20MiB`. */
-const bytes = z.union([z.int().min(1), z.string().regex(byteSizePattern, 'a size such as 20MiB')]);
+const bytes = z.union([
+  z.int().min(1),
+  z
+    .string()
+    .regex(byteSizePattern, 'a size such as 20MiB')
+    .refine((size) => (parseByteSize(size) ?? 0) >= 1, 'a size above nothing'),
+]);
 const notYet = (what: string) => `${what}: not available in this version`;
 
 const flowSettings = {

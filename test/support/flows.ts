@@ -8,6 +8,7 @@ import { MapStore } from '../../src/agent/map-store.ts';
 import { ByteBudget } from '../../src/flow/byte-budget.ts';
 import { ClusterView } from '../../src/flow/cluster-view.ts';
 import { defaultTimings, type FlowEvent, type FlowTimings } from '../../src/flow/flow-context.ts';
+import { FlowControls } from '../../src/flow/flow-controls.ts';
 import { Flow } from '../../src/flow/flow.ts';
 import { TargetLimits } from '../../src/flow/target-limits.ts';
 import { ensureInternalTopics } from '../../src/kafka/internal-topics.ts';
@@ -23,6 +24,7 @@ export interface TestFlow extends AsyncDisposable {
   readonly flow: Flow;
   readonly maps: MapStore;
   readonly events: FlowEvent[];
+  readonly controls: FlowControls;
 }
 
 export interface TestFlowOptions {
@@ -83,6 +85,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
     await Promise.all([views.source.refresh(), views.target.refresh()]);
     const group = `causeway.${uniqueName(mesh)}.${settings.id}`;
     const events: FlowEvent[] = [];
+    const { bytesPerSecond } = settings.limit;
+    const flowControls = new FlowControls(settings.id, bytesPerSecond, deps.clock);
     const flow = new Flow({
       deps,
       topology,
@@ -92,6 +96,7 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       slots: scope.own(openSlotShare({ cluster: target, group }, deps)),
       maps: maps.book,
       journal: maps.journal,
+      controls: flowControls,
       acls: controls.ledger,
       limits: new TargetLimits(deps.clock),
       budget: new ByteBudget(64 * 1024 * 1024),
@@ -106,6 +111,12 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       await running;
       await maps.store();
     });
-    return { flow, maps, events, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() };
+    return {
+      flow,
+      maps,
+      events,
+      controls: flowControls,
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+    };
   });
 }

@@ -1,5 +1,5 @@
 /** Tables of `status` and `lag`. */
-import type { FlowJson, LagJson, StatusJson } from '../../client/answers.ts';
+import type { FlowJson, LagJson, OverrideJson, StatusJson } from '../../client/answers.ts';
 import { count, rate, seconds, table } from './table.ts';
 
 const flowHeader = ['FLOW', 'AGENT', 'STATE', 'LAG', 'SECONDS', 'TREND', 'MB/s', 'HELD BY', 'WHY'];
@@ -12,7 +12,7 @@ function flowRow(flow: FlowJson): string[] {
     count(flow.lagRecords),
     seconds(flow.lagSeconds),
     flow.trendRecordsPerSecond === 0 ? '-' : rate(flow.trendRecordsPerSecond),
-    (flow.bytesPerSecond / 1e6).toFixed(1),
+    speed(flow),
     flow.heldBy ?? '-',
     flow.why,
   ];
@@ -58,8 +58,41 @@ export function statusTable({ agents, silent }: StatusJson): string {
     }
     if (conflict !== undefined) lines.push(`  two topologies of one version: ${conflict}\n`);
   }
+  lines.push(...overrideLines(agents));
   for (const { grpc, why } of silent) lines.push(`AGENT at ${grpc} does not answer: ${why}\n`);
   return lines.join('');
+}
+
+/** `18.2/20.0` where there is a limit. */
+function speed({ bytesPerSecond, limitBytesPerSecond }: FlowJson): string {
+  const show = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  const now = show(bytesPerSecond);
+  return limitBytesPerSecond === undefined ? now : `${now}/${show(limitBytesPerSecond)}`;
+}
+
+/** Agents of one site tell the same ones. */
+function overrideLines(agents: StatusJson['agents']): string[] {
+  const all = new Map(
+    agents.flatMap(({ overrides }) => overrides).map((one) => [JSON.stringify(one), one]),
+  );
+  if (all.size === 0) return [];
+  const rows = [...all.values()].map((one) => [
+    overridePlace(one),
+    one.kind === 'pause' ? 'paused' : limitText(one.bytesPerSecond),
+    one.by,
+    one.at,
+    one.until ?? '-',
+    one.why,
+  ]);
+  return ['\n', table(['OVERRIDE', 'WHAT', 'BY', 'SINCE', 'UNTIL', 'WHY'], rows)];
+}
+
+export function overridePlace({ flow, topic, partition }: OverrideJson): string {
+  return [flow, topic, partition].filter((part) => part !== undefined).join('/');
+}
+
+export function limitText(bytesPerSecond: number | undefined): string {
+  return bytesPerSecond === undefined ? 'no limit' : `${(bytesPerSecond / 1e6).toFixed(1)} MB/s`;
 }
 
 export function lagTable({ flows }: LagJson): string {
