@@ -39,6 +39,7 @@ export interface IdleFigures {
 const sites = ['east', 'west', 'north'] as const;
 const copyMsMax = 400_000;
 const settleMs = 5_000;
+const tellMs = 20_000;
 const topicsPerRequest = 100;
 
 export async function measureIdle(plan: IdlePlan): Promise<IdleFigures[]> {
@@ -130,20 +131,23 @@ async function copiedAll(
   plan: IdlePlan,
   startedMs: number,
 ): Promise<Pick<IdleFigures, 'startSeconds' | 'startCpuSeconds'>> {
-  const wanted = plan.topics * plan.partitions;
+  const wanted = plan.topics * plan.partitions * (sites.length - 1);
+  let toldMs = startedMs;
   for (;;) {
     const pid = pidOf(agent);
     const answer = await agent.get('/v1/status', 20_000).catch(() => undefined);
     if (answer?.status === 200) {
       // The agent's own JSON, of the shape that its schema says.
       const { flows } = JSON.parse(answer.text) as AgentStatusJson;
-      const isCopied = flows.every(
-        ({ partitions, lagRecords }) =>
-          lagRecords === '0' &&
-          partitions.filter(({ state, position }) => state === 'copying' && position === '1')
-            .length === wanted,
-      );
-      if (flows.length === sites.length - 1 && isCopied) {
+      const partitions = flows.flatMap((flow) => flow.partitions);
+      const copied = partitions.filter(({ state, position }) => {
+        return state === 'copying' && position === '1';
+      });
+      if (performance.now() - toldMs > tellMs) {
+        toldMs = performance.now();
+        say(`${agent.options.site}: ${copied.length} of ${wanted} copied`);
+      }
+      if (copied.length === wanted && flows.every(({ lagRecords }) => lagRecords === '0')) {
         const startSeconds = (performance.now() - startedMs) / 1000;
         return { startSeconds, startCpuSeconds: usageOf(pid).cpuSeconds };
       }
