@@ -56,9 +56,9 @@ export async function measureIdle(plan: IdlePlan): Promise<IdleFigures[]> {
   for (const site of sites) await fill(sandbox, site, plan);
   const startedMs = performance.now();
   const agents = sites.map((site) => {
-    const env = { NODE_OPTIONS: plan.nodeArgs.join(' ') };
+    const { nodeArgs } = plan;
     const topologyFile = sandbox.meshFile;
-    const agent = scope.own(new AgentProcess({ site, topologyFile, logDir: dir, env }));
+    const agent = scope.own(new AgentProcess({ site, topologyFile, logDir: dir, nodeArgs }));
     agent.launch();
     return agent;
   });
