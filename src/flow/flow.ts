@@ -50,6 +50,7 @@ export class Flow {
   readonly #running = new Map<string, Running>();
   #carried: readonly CarriedTopic[] = [];
   readonly #failing = new Set<string>();
+  #wanted = 0;
   #hasLooked = false;
 
   constructor(context: FlowContext) {
@@ -173,9 +174,10 @@ export class Flow {
         await this.#besides('settings', () => this.#configs.round(carried));
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
+        const isSame = carried === this.#carried && this.#running.size === this.#wanted;
         this.#carried = carried;
         this.#hasLooked = true;
-        this.#reconcile(signal);
+        if (!isSame) this.#reconcile(signal);
         await this.#besides('ACLs', () => this.#acls.round(carried));
       } catch (error) {
         const isOver = isMeshError(error, 'aborted');
@@ -214,6 +216,7 @@ export class Flow {
       }
     }
     for (const [key, { stop }] of this.#running) if (!wanted.has(key)) stop.abort();
+    this.#wanted = wanted.size;
   }
 
   #start(key: string, id: PartitionCopy['id']): void {

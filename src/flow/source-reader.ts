@@ -10,6 +10,7 @@ import { Backoff } from '../base/retry.ts';
 import type { BrokerLink, FetchedPartition } from '../kafka/cluster.ts';
 import { corrupt } from '../records/corrupt.ts';
 import type { FlowContext } from './flow-context.ts';
+import { IdlePoll } from './idle-poll.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
 const fetchBytesMax = 8 * 1024 * 1024;
@@ -19,6 +20,7 @@ const emptyAnswersMax = 3;
 
 interface BrokerLoop {
   readonly copies: Set<PartitionCopy>;
+  readonly poll: IdlePoll;
   wake: () => void;
 }
 
@@ -73,31 +75,41 @@ export class SourceReader {
   }
 
   #wakeAll(): void {
-    for (const loop of this.#loops.values()) loop.wake();
+    for (const loop of this.#loops.values()) this.#wake(loop);
+  }
+
+  #wake(loop: BrokerLoop): void {
+    loop.wake();
+    loop.poll.interruptFor(loop.copies, (copy) => this.#isWanted(copy));
+  }
+
+  #isWanted(copy: PartitionCopy): boolean {
+    return copy.wantsFetch && !this.#isPaused(copy);
   }
 
   #reassign(): void {
     for (const loop of this.#loops.values()) loop.copies.clear();
     for (const copy of this.#copies) {
       copy.releaseHold();
-      this.#assign(copy);
+      this.#assign(copy, false);
     }
     this.#wakeAll();
   }
 
-  #assign(copy: PartitionCopy): void {
+  #assign(copy: PartitionCopy, mayWake = true): void {
     const leader = this.#context.source.leader(copy.id.topic, copy.id.partition);
     const signal = this.#signal;
     if (leader === undefined || signal === undefined || signal.aborted) return;
     let loop = this.#loops.get(leader);
     if (loop === undefined) {
-      loop = { copies: new Set(), wake: () => undefined };
+      const poll = new IdlePoll(this.#context.timings.fetchWaitMs);
+      loop = { copies: new Set(), poll, wake: () => undefined };
       this.#loops.set(leader, loop);
       const running = this.#read(leader, loop, signal);
       this.#running.add(running);
     }
     loop.copies.add(copy);
-    loop.wake();
+    if (mayWake) this.#wake(loop);
   }
 
   async #read(brokerId: number, loop: BrokerLoop, signal: AbortSignal): Promise<void> {
@@ -110,7 +122,7 @@ export class SourceReader {
     while (!signal.aborted) {
       await this.#context.budget.room(signal);
       await this.#context.controls.rate.ready(signal);
-      const wanted = [...loop.copies].filter((copy) => copy.wantsFetch && !this.#isPaused(copy));
+      const wanted = [...loop.copies].filter((copy) => this.#isWanted(copy));
       if (wanted.length === 0) {
         await this.#sleepUntilWoken(loop, signal);
         continue;
@@ -118,13 +130,14 @@ export class SourceReader {
       try {
         if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
         turn += 1;
-        await this.#fetchOnce(link, wanted, turn);
+        loop.poll.end(await this.#fetchOnce(link, wanted, turn, loop.poll.begin(wanted, link)));
         backoff.reset();
         this.#why = undefined;
       } catch (error) {
         await link?.[Symbol.asyncDispose]();
         link = undefined;
         if (isMeshError(error, 'aborted') || isAborted(signal)) break;
+        if (loop.poll.fail()) continue;
         this.#why = errorMessage(error);
         const level = backoff.attempts === 0 ? 'warn' : 'debug';
         deps.log[level]({ flow: settings.id, broker: brokerId, why: this.#why }, 'fetch failed');
@@ -139,7 +152,8 @@ export class SourceReader {
     link: BrokerLink,
     wanted: readonly PartitionCopy[],
     turn: number,
-  ): Promise<void> {
+    maxWaitMs: number,
+  ): Promise<number> {
     const first = turn % wanted.length;
     const ordered = [...wanted.slice(first), ...wanted.slice(0, first)];
     const asked = new Map<string, { copy: PartitionCopy; offset: number }>();
@@ -151,14 +165,15 @@ export class SourceReader {
     });
     const response = await link.fetch({
       partitions,
-      maxWaitMs: this.#context.timings.fetchWaitMs,
+      maxWaitMs,
       minBytes: 1,
       maxBytes: Math.min(fetchBytesMax, this.#context.controls.rate.fetchBytes),
       isolation: 'read_committed',
     });
     try {
       const { rate } = this.#context.controls;
-      for (const { records } of response.partitions) rate.take(records.length);
+      const bytes = response.partitions.reduce((sum, { records }) => sum + records.length, 0);
+      rate.take(bytes);
       for (const fetched of response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         // What a long poll brings after a pause began is fetched again when it is over.
@@ -166,6 +181,7 @@ export class SourceReader {
         await found.copy.onFetched(fetched, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
       }
+      return bytes;
     } finally {
       response.release();
     }

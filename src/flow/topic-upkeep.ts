@@ -6,7 +6,12 @@
  * target-first whatever the timing. What is refused for one topic is no hindrance for the others.
  */
 import { errorMessage, isMeshError } from '../base/errors.ts';
-import type { NewTopic, TopicConfigEntry, TopicMetadata } from '../kafka/cluster.ts';
+import type {
+  ClusterMetadata,
+  NewTopic,
+  TopicConfigEntry,
+  TopicMetadata,
+} from '../kafka/cluster.ts';
 import { kafkaErrorName } from '../kafka/codes.ts';
 import { stateTopics } from '../kafka/internal-topics.ts';
 import { carriedTopic } from '../topology/carried.ts';
@@ -28,6 +33,12 @@ interface Wanted {
   readonly remoteTopic: string;
 }
 
+interface Settled {
+  readonly source: ClusterMetadata | undefined;
+  readonly target: ClusterMetadata | undefined;
+  readonly carried: readonly CarriedTopic[];
+}
+
 interface Refusal {
   readonly why: string;
   readonly retryAtMs: number;
@@ -44,6 +55,8 @@ export class TopicUpkeep {
   readonly #context: FlowContext;
   readonly #ownership: TopicOwnership;
   readonly #refused = new Map<string, Refusal>();
+  /** A round that left nothing to do, and what it saw: while that is all the same it holds. */
+  #settled: Settled | undefined;
 
   constructor(context: FlowContext, ownership: TopicOwnership) {
     this.#context = context;
@@ -52,6 +65,11 @@ export class TopicUpkeep {
 
   /** One round: what is carried now, after what was missing at the target has been made. */
   async round(): Promise<readonly CarriedTopic[]> {
+    const { source, target } = this.#context;
+    const seen = source.current;
+    const settled = this.#settled;
+    const isSame = settled?.source === seen && settled?.target === target.current;
+    if (isSame && settled !== undefined && this.#refused.size === 0) return settled.carried;
     const wanted = this.#wanted();
     const names = new Set(wanted.map(({ remoteTopic }) => remoteTopic));
     for (const name of this.#refused.keys()) if (!names.has(name)) this.#refused.delete(name);
@@ -61,15 +79,22 @@ export class TopicUpkeep {
       }),
     );
     await this.#growAll(wanted);
-    return wanted.map(({ source, remoteTopic }) => ({
+    const carried = wanted.map((one) => this.#carried(one));
+    const isWhole = wanted.every((one, at) => {
+      return carried[at]?.partitions === one.source.partitions.length;
+    });
+    this.#settled = isWhole ? { source: seen, target: target.current, carried } : undefined;
+    return carried;
+  }
+
+  #carried({ source, remoteTopic }: Wanted): CarriedTopic {
+    const there = this.#remote(remoteTopic)?.partitions.length ?? 0;
+    return {
       topic: source.name,
       remoteTopic,
-      partitions: Math.min(
-        source.partitions.length,
-        this.#remote(remoteTopic)?.partitions.length ?? 0,
-      ),
+      partitions: Math.min(source.partitions.length, there),
       why: this.#refused.get(remoteTopic)?.why ?? '',
-    }));
+    };
   }
 
   /** What was refused is tried again in the next round. */

@@ -20,7 +20,8 @@ const partition = 0;
 const appendBytesMax = 800_000;
 const appendTimeoutMs = 15_000;
 const fetchBytes = 4 * 1024 * 1024;
-const fetchWaitMs = 500;
+/** Something new is answered at once; only closing has to end a poll, and closes its connection. */
+const fetchWaitMs = 5_000;
 const backoffOptions = { delayMsMin: 100, delayMsMax: 3_000 };
 
 interface Queued {
