@@ -190,6 +190,8 @@ export interface Cluster extends AsyncDisposable {
 
   /** Fresh metadata of all topics; tolerates topics without leaders. */
   metadata(signal?: AbortSignal): Promise<ClusterMetadata>;
+  /** Fresh metadata of one topic; undefined when there is none of that name that we may see. */
+  topicMetadata(topic: string): Promise<TopicMetadata | undefined>;
   /** A connection of its own to that broker. */
   openLink(brokerId: number, purpose: string): Promise<BrokerLink>;
   /** Asks the leaders; per-partition errors are values. */

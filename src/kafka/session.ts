@@ -15,6 +15,7 @@ import type {
   NewTopic,
   OffsetSpec,
   TopicAcl,
+  TopicMetadata,
   TopicPartition,
 } from './cluster.ts';
 import { isLeaderElsewhere } from './codes.ts';
@@ -61,6 +62,10 @@ export class KafkaCluster implements Cluster {
 
   metadata(signal?: AbortSignal): Promise<ClusterMetadata> {
     return this.control.metadata(undefined, signal);
+  }
+
+  async topicMetadata(topic: string): Promise<TopicMetadata | undefined> {
+    return (await this.control.metadata([topic])).topics.get(topic);
   }
 
   async openLink(brokerId: number, _purpose: string): Promise<BrokerLink> {

@@ -16,6 +16,11 @@ export class WireReader {
     return this.#bytes.subarray(this.#at);
   }
 
+  /** Bytes not read yet. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
   int8(): number {
     return this.#bytes.readInt8(this.#take(1));
   }
