@@ -2,6 +2,7 @@
 import type { MetricFamily, MetricRegistry, MetricSample } from '../base/metrics.ts';
 import type { PeerView } from '../client/agent-shapes.ts';
 import type { FlowStatus } from '../flow/status.ts';
+import type { PositionsSource } from '../groups/positions-source.ts';
 
 export interface AgentFacts {
   readonly flows: readonly FlowStatus[];
@@ -9,6 +10,7 @@ export interface AgentFacts {
   readonly topologyVersion: number;
   readonly hasConflict: boolean;
   readonly bytesInFlight: number;
+  readonly positions: readonly PositionsSource[];
 }
 
 type Reading = (facts: AgentFacts) => MetricSample[];
@@ -19,6 +21,14 @@ const perFlow =
     flows.flatMap((flow) => {
       const found = value(flow);
       return found === undefined ? [] : [{ labels: { flow: flow.flow }, value: found }];
+    });
+
+const perSite =
+  (value: (source: PositionsSource) => number | undefined): Reading =>
+  ({ positions }) =>
+    positions.flatMap((source) => {
+      const found = value(source);
+      return found === undefined ? [] : [{ labels: { site: source.site }, value: found }];
     });
 
 const one = (value: number): MetricSample[] => [{ labels: {}, value }];
@@ -105,6 +115,30 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
     '',
     '1 while a topology of the same version and other content is about.',
     ({ hasConflict }) => one(hasConflict ? 1 : 0),
+  ],
+  [
+    'causeway_positions_from_log',
+    '',
+    '1 while positions of groups come from the log of their commits, 0 while groups are asked.',
+    perSite(({ mode }) => (mode === 'log' ? 1 : 0)),
+  ],
+  [
+    'causeway_positions_as_of_seconds',
+    's',
+    'Up to when all positions of groups of the site are known, in seconds since 1970.',
+    perSite(({ asOfMs }) => asOfMs && asOfMs / 1000),
+  ],
+  [
+    'causeway_positions_groups',
+    '',
+    'Groups of the site whose positions are known.',
+    perSite(({ groups }) => groups),
+  ],
+  [
+    'causeway_positions_unreadable_commits',
+    '',
+    'Commits in the log that this version cannot read: their groups are asked instead.',
+    perSite(({ unreadableCommits }) => unreadableCommits),
   ],
   [
     'causeway_bytes_in_flight',

@@ -294,6 +294,7 @@ export class SiteAgent implements AgentPorts {
       topologyVersion: version,
       hasConflict: conflict !== undefined,
       bytesInFlight: parts.budget.used,
+      positions: parts.groups.sources(),
     };
   }
 
@@ -321,6 +322,7 @@ export class SiteAgent implements AgentPorts {
       peers: peers.views(),
       groups: countReadiness(groups.readiness()),
       overrides: controls.overrides.list(),
+      positions: groups.sources(),
     };
   }
 

@@ -6,6 +6,7 @@
 import type { SiteName } from '../base/ids.ts';
 import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
+import type { PositionsSource } from '../groups/positions-source.ts';
 import type { StoredSegment } from '../offsets/run.ts';
 
 export interface AgentIdentity {
@@ -49,6 +50,8 @@ export interface MeshStatus {
     readonly bounded: number;
     readonly unknown: number;
   };
+  /** Positions that this agent reads by itself: of its own site, and of sites without agents. */
+  readonly positions: readonly PositionsSource[];
   /** Pauses and limits that people set at this site, apart from the topology file. */
   readonly overrides: readonly Override[];
 }

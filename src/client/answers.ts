@@ -133,6 +133,17 @@ export const agentStatusSchema = z.object({
   ),
   groups: z.object({ ready: z.int(), contested: z.int(), bounded: z.int(), unknown: z.int() }),
   overrides: z.array(override),
+  positions: z.array(
+    z.object({
+      site: z.string(),
+      mode: z.string(),
+      why: z.string(),
+      asOf: z.string().optional(),
+      groups: z.int(),
+      unreadableCommits: z.int(),
+      groupsAsked: z.int(),
+    }),
+  ),
 });
 
 /** `status`: every agent that answered, and the addresses of those that did not. */

@@ -8,6 +8,7 @@ import type {
   PartitionStatus,
 } from '../flow/status.ts';
 import type { FlowId } from '../base/ids.ts';
+import type { PositionsSource } from '../groups/positions-source.ts';
 import type * as wire from '../gen/causeway/v1/flow.ts';
 import type * as topology from '../gen/causeway/v1/topology.ts';
 import type { MeshStatus, PeerView, TopologyView } from './agent-shapes.ts';
@@ -47,6 +48,7 @@ const noticeKinds: readonly FlowNotice['kind'][] = [
   'writer_allowed',
 ];
 const peerStates: readonly PeerView['state'][] = ['connected', 'connecting', 'silent', 'refused'];
+const sourceModes: readonly PositionsSource['mode'][] = ['starting', 'log', 'polling'];
 
 function whole(value: number | undefined): bigint | undefined {
   return value === undefined ? undefined : BigInt(Math.round(value));
@@ -103,6 +105,7 @@ export function toStatus(status: MeshStatus): wire.StatusResponse {
     peers: status.peers.map((peer) => ({ ...peer, lastContactMs: whole(peer.lastContactMs) })),
     groups: { ...status.groups },
     overrides: status.overrides.map(toOverride),
+    positions: status.positions.map((one) => ({ ...one, asOfMs: whole(one.asOfMs) })),
   };
 }
 
@@ -126,6 +129,12 @@ export function fromStatus(message: wire.StatusResponse): MeshStatus {
     })),
     groups: present(message.groups, 'groups'),
     overrides: message.overrides.map(fromOverride),
+    positions: message.positions.map((one) => ({
+      ...one,
+      site: site(one.site),
+      mode: oneOf('source of positions', one.mode, sourceModes),
+      asOfMs: number(one.asOfMs),
+    })),
   };
 }
 

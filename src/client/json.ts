@@ -188,6 +188,10 @@ export function agentStatusJson(status: MeshStatus): AgentStatusJson {
     })),
     groups: { ...status.groups },
     overrides: status.overrides.map(overrideJson),
+    positions: status.positions.map(({ asOfMs, ...source }) => ({
+      ...source,
+      ...known('asOf', asOfMs, iso),
+    })),
   };
 }
 

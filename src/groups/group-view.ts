@@ -14,6 +14,7 @@ import type { FailoverFacts } from './failover.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
 import { declaredMode } from './mode.ts';
+import type { PositionsReader } from './positions-reader.ts';
 import type { PositionsStore } from './positions-store.ts';
 import { readinessState, totals } from './readiness.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
@@ -30,8 +31,8 @@ export interface GroupViewParts {
   readonly remoteCluster: (site: SiteName) => GroupCluster | undefined;
   readonly store: PositionsStore;
   readonly ledger: Ledger;
-  /** Reads the positions of one of this site's groups at this moment. */
-  readonly readOwn: (group: string) => Promise<void>;
+  /** What reads the positions of a site here; undefined: its agents tell them. */
+  readonly reader: (site: SiteName) => PositionsReader | undefined;
 }
 
 const siteAnswerMs = 2_000;
@@ -138,13 +139,14 @@ export class GroupView {
 
   /** While the site answers, its positions are read at this moment; true when they were. */
   async readNow(group: string, from: SiteName): Promise<boolean> {
-    const { site, store, readOwn } = this.#parts;
+    const { store } = this.#parts;
     const home = this.home(group);
     // Elsewhere than at home stands what agents wrote there: not a position of the group.
     if (home !== undefined && home.site !== from) return false;
     try {
-      if (from === site) {
-        await readOwn(group);
+      const reader = this.#parts.reader(from);
+      if (reader !== undefined) {
+        await this.#soon(from, reader.refresh(group));
         return true;
       }
       const asOfMs = this.#deps.clock.nowMs();

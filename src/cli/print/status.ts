@@ -1,5 +1,11 @@
 /** Tables of `status` and `lag`. */
-import type { FlowJson, LagJson, OverrideJson, StatusJson } from '../../client/answers.ts';
+import type {
+  AgentStatusJson,
+  FlowJson,
+  LagJson,
+  OverrideJson,
+  StatusJson,
+} from '../../client/answers.ts';
 import { count, rate, seconds, table } from './table.ts';
 
 const flowHeader = ['FLOW', 'AGENT', 'STATE', 'LAG', 'SECONDS', 'TREND', 'MB/s', 'HELD BY', 'WHY'];
@@ -42,7 +48,7 @@ export function statusTable({ agents, silent }: StatusJson): string {
           agents.flatMap(({ flows }) => flows.map(flowRow)),
         ),
   ];
-  for (const { identity, flows, peers, groups, conflict } of agents) {
+  for (const { identity, flows, peers, groups, positions, conflict } of agents) {
     const slots = flows.map(
       ({ flow, slotsHeld, slotsTotal }) => `${flow} ${slotsHeld}/${slotsTotal}`,
     );
@@ -51,6 +57,7 @@ export function statusTable({ agents, silent }: StatusJson): string {
     lines.push(
       `AGENT ${identity.agent} ${identity.softwareVersion} slots ${slots.join(', ') || '-'} · GROUPS ${counts}\n`,
     );
+    for (const source of positions) lines.push(positionsLine(source, identity.site));
     for (const flow of flows) lines.push(...noticeLines(flow));
     for (const { agent, state, why } of peers) {
       if (state !== 'connected')
@@ -93,6 +100,16 @@ export function overridePlace({ flow, topic, partition }: OverrideJson): string 
 
 export function limitText(bytesPerSecond: number | undefined): string {
   return bytesPerSecond === undefined ? 'no limit' : `${(bytesPerSecond / 1e6).toFixed(1)} MB/s`;
+}
+
+function positionsLine(
+  { site, mode, why, groups, groupsAsked }: AgentStatusJson['positions'][number],
+  ownSite: string,
+): string {
+  const whose = site === ownSite ? '' : ` of ${site}, whose agents are away,`;
+  const how = { starting: 'being read', log: 'from the log' }[mode] ?? 'by asking';
+  const asked = groupsAsked === 0 ? '' : `, ${groupsAsked} of them asked`;
+  return `  positions${whose} ${how}: ${groups} groups${asked}${why === '' ? '' : ` (${why})`}\n`;
 }
 
 export function lagTable({ flows }: LagJson): string {

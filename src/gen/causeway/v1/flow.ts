@@ -86,6 +86,18 @@ export interface GroupCounts {
   unknown: number;
 }
 
+/** Where the positions of a site's groups come from, as far as this agent reads them by itself. */
+export interface PositionsSource {
+  site: string;
+  /** starting, log, polling */
+  mode: string;
+  why: string;
+  asOfMs?: bigint | undefined;
+  groups: number;
+  unreadableCommits: number;
+  groupsAsked: number;
+}
+
 export interface StatusRequest {
 }
 
@@ -97,6 +109,7 @@ export interface StatusResponse {
   flows: FlowStatus[];
   peers: PeerStatus[];
   groups?: GroupCounts | undefined;
+  positions: PositionsSource[];
   overrides: Override[];
 }
 
@@ -1337,6 +1350,186 @@ export const GroupCounts: MessageFns<GroupCounts> = {
   },
 };
 
+function createBasePositionsSource(): PositionsSource {
+  return { site: "", mode: "", why: "", asOfMs: undefined, groups: 0, unreadableCommits: 0, groupsAsked: 0 };
+}
+
+export const PositionsSource: MessageFns<PositionsSource> = {
+  encode(message: PositionsSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.mode !== "") {
+      writer.uint32(18).string(message.mode);
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    if (message.asOfMs !== undefined) {
+      if (BigInt.asIntN(64, message.asOfMs) !== message.asOfMs) {
+        throw new globalThis.Error("value provided for field message.asOfMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.asOfMs);
+    }
+    if (message.groups !== 0) {
+      writer.uint32(40).int32(message.groups);
+    }
+    if (message.unreadableCommits !== 0) {
+      writer.uint32(48).int32(message.unreadableCommits);
+    }
+    if (message.groupsAsked !== 0) {
+      writer.uint32(56).int32(message.groupsAsked);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PositionsSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePositionsSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.asOfMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.groups = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.unreadableCommits = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.groupsAsked = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PositionsSource {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      mode: isSet(object.mode) ? globalThis.String(object.mode) : "",
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      asOfMs: isSet(object.asOfMs)
+        ? BigInt(object.asOfMs)
+        : isSet(object.as_of_ms)
+        ? BigInt(object.as_of_ms)
+        : undefined,
+      groups: isSet(object.groups) ? globalThis.Number(object.groups) : 0,
+      unreadableCommits: isSet(object.unreadableCommits)
+        ? globalThis.Number(object.unreadableCommits)
+        : isSet(object.unreadable_commits)
+        ? globalThis.Number(object.unreadable_commits)
+        : 0,
+      groupsAsked: isSet(object.groupsAsked)
+        ? globalThis.Number(object.groupsAsked)
+        : isSet(object.groups_asked)
+        ? globalThis.Number(object.groups_asked)
+        : 0,
+    };
+  },
+
+  toJSON(message: PositionsSource): unknown {
+    const obj: any = {};
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    if (message.mode !== "") {
+      obj.mode = message.mode;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.asOfMs !== undefined) {
+      obj.asOfMs = message.asOfMs.toString();
+    }
+    if (message.groups !== 0) {
+      obj.groups = Math.round(message.groups);
+    }
+    if (message.unreadableCommits !== 0) {
+      obj.unreadableCommits = Math.round(message.unreadableCommits);
+    }
+    if (message.groupsAsked !== 0) {
+      obj.groupsAsked = Math.round(message.groupsAsked);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PositionsSource>): PositionsSource {
+    return PositionsSource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PositionsSource>): PositionsSource {
+    const message = createBasePositionsSource();
+    message.site = object.site ?? "";
+    message.mode = object.mode ?? "";
+    message.why = object.why ?? "";
+    message.asOfMs = (object.asOfMs !== undefined && object.asOfMs !== null) ? BigInt(object.asOfMs) : undefined;
+    message.groups = object.groups ?? 0;
+    message.unreadableCommits = object.unreadableCommits ?? 0;
+    message.groupsAsked = object.groupsAsked ?? 0;
+    return message;
+  },
+};
+
 function createBaseStatusRequest(): StatusRequest {
   return {};
 }
@@ -1398,6 +1591,7 @@ function createBaseStatusResponse(): StatusResponse {
     flows: [],
     peers: [],
     groups: undefined,
+    positions: [],
     overrides: [],
   };
 }
@@ -1424,6 +1618,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.groups !== undefined) {
       GroupCounts.encode(message.groups, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.positions) {
+      PositionsSource.encode(v!, writer.uint32(74).fork()).join();
     }
     for (const v of message.overrides) {
       Override.encode(v!, writer.uint32(66).fork()).join();
@@ -1500,6 +1697,14 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.groups = GroupCounts.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.positions.push(PositionsSource.decode(reader, reader.uint32()));
+            continue;
+          }
           case 8: {
             if (tag !== 66) {
               break;
@@ -1537,6 +1742,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       flows: globalThis.Array.isArray(object?.flows) ? object.flows.map((e: any) => FlowStatus.fromJSON(e)) : [],
       peers: globalThis.Array.isArray(object?.peers) ? object.peers.map((e: any) => PeerStatus.fromJSON(e)) : [],
       groups: isSet(object.groups) ? GroupCounts.fromJSON(object.groups) : undefined,
+      positions: globalThis.Array.isArray(object?.positions)
+        ? object.positions.map((e: any) => PositionsSource.fromJSON(e))
+        : [],
       overrides: globalThis.Array.isArray(object?.overrides)
         ? object.overrides.map((e: any) => Override.fromJSON(e))
         : [],
@@ -1566,6 +1774,9 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.groups !== undefined) {
       obj.groups = GroupCounts.toJSON(message.groups);
     }
+    if (message.positions?.length) {
+      obj.positions = message.positions.map((e) => PositionsSource.toJSON(e));
+    }
     if (message.overrides?.length) {
       obj.overrides = message.overrides.map((e) => Override.toJSON(e));
     }
@@ -1588,6 +1799,7 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.groups = (object.groups !== undefined && object.groups !== null)
       ? GroupCounts.fromPartial(object.groups)
       : undefined;
+    message.positions = object.positions?.map((e) => PositionsSource.fromPartial(e)) || [];
     message.overrides = object.overrides?.map((e) => Override.fromPartial(e)) || [];
     return message;
   },
