@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { measureIdle } from './idle.ts';
+import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
 import { profile } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { idleTable, publish, throughputTable } from './report.ts';
@@ -18,6 +19,7 @@ const help = `npm run bench -- [WORK] [options]
   profile      where the CPU of an agent goes while it copies the first of the loads
   codecs       what compressing a stamped batch costs, in pure memory
   idle         CPU of three agents, each with two flows, while nothing happens
+  positions    how soon a commit of a group is known at another site, and what that costs
 
   --sizes 100,1024          bytes per record
   --records 4000000,800000  records, one count for each size
@@ -34,6 +36,12 @@ For idle:
   --seconds 60              to be measured
   --node-args ''            for the agents, such as those of node's profiler
 
+For positions:
+  --groups 10000            each with commits in --partitions (6) partitions
+  --log 1000000             commits in the log before the agent starts
+  --rate 1000               commits of groups a second, over --seconds
+  --kafka 4.3.0             of the site: several with commas
+
 For all:
   --write                   write the table to docs/benchmarks.md
 `;
@@ -49,6 +57,10 @@ const { values, positionals } = parseArgs({
     partitions: { type: 'string' },
     topics: { type: 'string', default: '300' },
     seconds: { type: 'string', default: '60' },
+    groups: { type: 'string', default: '10000' },
+    log: { type: 'string', default: '1000000' },
+    rate: { type: 'string', default: '1000' },
+    kafka: { type: 'string', default: '4.3.0' },
     'node-args': { type: 'string', default: '' },
     'batch-bytes': { type: 'string', default: '16384' },
     compare: { type: 'boolean', default: false },
@@ -103,6 +115,21 @@ async function idle(): Promise<void> {
   publish('idle', idleTable(figures), values.write);
 }
 
+async function positions(): Promise<void> {
+  const figures: PositionsFigures[] = [];
+  for (const version of values.kafka.split(',')) {
+    const plan = {
+      groups: Number(values.groups),
+      partitions: Number(values.partitions ?? 6),
+      records: Number(values.log),
+      commitsPerSecond: Number(values.rate),
+      seconds: Number(values.seconds),
+    };
+    figures.push(await measurePositions(plan, version));
+  }
+  publish('positions', positionsTable(figures), values.write);
+}
+
 const works: Readonly<Record<string, () => Promise<void>>> = {
   throughput,
   profile: async () => {
@@ -112,6 +139,7 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
   },
   codecs: async () => publish('codecs', await codecs(), values.write),
   idle,
+  positions,
 };
 const [name = 'throughput'] = positionals;
 const work = works[name];
