@@ -9,6 +9,7 @@
 import { MeshError } from '../base/errors.ts';
 import type { Fence, TopicMetadata } from '../kafka/cluster.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
+import type { Run } from '../offsets/run.ts';
 import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { LinkShelf } from './link-shelf.ts';
@@ -61,6 +62,7 @@ export async function takeOver(
   const marker = Number(fence.markerOffset);
   const isNew = context.journal.get(key) === undefined || lives.isNew;
   const recovered = await recover({ id, reader, map, record, marker, ends, isNew, signal });
+  map.setLogStarts({ source: ends.sourceStart, target: ends.targetStart });
   const position = checkSource(id, recovered.position, ends, context);
   return {
     producer: fence,
@@ -227,14 +229,15 @@ async function recover(recovery: Recovery): Promise<Recovered> {
   const from = Math.max(end.target, recovery.ends.targetStart);
   const tail = await recovery.reader.read(from, marker, recovery.signal);
   const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset));
-  map.begin(nextTakeover(recovery), scanned);
   let position = scanned;
+  const unknown: Run[] = [];
   for (const run of tail.runs) {
     if (run.sourceOffset < position) continue; // known already
-    map.append(run);
+    unknown.push(run);
     position = run.sourceOffset + run.length;
   }
-  map.scannedTo(position);
+  map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
+  map.fill(unknown, scanned, position);
   return { position, unmapped: stillUnmapped(recovery) };
 }
 
@@ -257,7 +260,7 @@ async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
   const start = Number(record.startOffset);
   if (found.run !== undefined) {
     const position = Math.max(start, found.run.sourceOffset + found.run.length);
-    map.begin(nextTakeover(recovery), position);
+    map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
     const range = { from: ends.targetStart, to: marker, sourceFrom: start, sourceTo: position };
     return { position, unmapped: range };
   }
@@ -275,7 +278,7 @@ async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
       { details: { topic: id.remoteTopic, partition: id.partition } },
     );
   }
-  map.begin(nextTakeover(recovery), start, true);
+  map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, true);
   return { position: start, unmapped: undefined };
 }
 
