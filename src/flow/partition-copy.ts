@@ -204,6 +204,7 @@ export class PartitionCopy {
     const verdict = answer === undefined ? 'repeat' : produceVerdict(answer.errorCode);
     if (verdict === 'acknowledged' && answer !== undefined && window.isHead(pending)) {
       this.#acknowledge(copying, pending, Number(answer.baseOffset));
+      copying.tenure.map.setLogStarts({ source: -1, target: Number(answer.logStartOffset) });
       return;
     }
     // After a repeatable failure, later batches fail for want of their predecessor (45): the same.
@@ -342,6 +343,7 @@ export class PartitionCopy {
     this.#sourceEnd = Number(fetched.lastStableOffset);
     this.#sourceEndAsOfMs = deps.clock.nowMs();
     this.#rate.observe(this.#sourceEnd);
+    copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
     const { aborted } = fetched;
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
     const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
