@@ -7,6 +7,7 @@ import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { measureIdle } from './idle.ts';
 import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
+import { offsetMaps } from './offsets.ts';
 import { profile } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { idleTable, publish, throughputTable } from './report.ts';
@@ -18,6 +19,7 @@ const help = `npm run bench -- [WORK] [options]
   throughput   a backlog copied by each replicator in turn (the default)
   profile      where the CPU of an agent goes while it copies the first of the loads
   codecs       what compressing a stamped batch costs, in pure memory
+  offsets      what offset maps cost, in pure memory
   idle         CPU of three agents, each with two flows, while nothing happens
   positions    how soon a commit of a group is known at another site, and what that costs
 
@@ -138,6 +140,7 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     if (load !== undefined) publish('profile', await profile(stage, load), values.write);
   },
   codecs: async () => publish('codecs', await codecs(), values.write),
+  offsets: async () => publish('offsets', await offsetMaps(), values.write),
   idle,
   positions,
 };
