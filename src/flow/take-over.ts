@@ -258,6 +258,8 @@ async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
   const { reader, marker, ends, record, map, id, isNew, signal } = recovery;
   const found = await reader.last(ends.targetStart, marker, signal);
   const start = Number(record.startOffset);
+  const log = `${id.remoteTopic}/${id.partition}`;
+  const details = { topic: id.remoteTopic, partition: id.partition };
   if (found.run !== undefined) {
     const position = Math.max(start, found.run.sourceOffset + found.run.length);
     map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
@@ -265,18 +267,13 @@ async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
     return { position, unmapped: range };
   }
   if (found.hasRecords) {
-    throw new MeshError(
-      'not_ours',
-      `${id.remoteTopic}/${id.partition} holds records that no agent of this mesh wrote`,
-      { details: { topic: id.remoteTopic, partition: id.partition } },
-    );
+    throw new MeshError('not_ours', `${log} holds records that no agent of this mesh wrote`, {
+      details,
+    });
   }
   if (ends.targetStart > 0 && !isNew) {
-    throw new MeshError(
-      'target_reset',
-      `${id.remoteTopic}/${id.partition} is empty and its offset map is lost: where copying stood is not known`,
-      { details: { topic: id.remoteTopic, partition: id.partition } },
-    );
+    const text = `${log} is empty and its offset map is lost: where copying stood is not known`;
+    throw new MeshError('target_reset', text, { details });
   }
   map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, true);
   return { position: start, unmapped: undefined };
