@@ -135,6 +135,7 @@ export class FlowSet {
 
 /** Everything that a running flow was given and cannot change: when it is the same, it goes on. */
 function fingerprintOf(topology: Topology, { limit: _live, ...flow }: FlowSettings): string {
-  const { mesh, sites, retiredSites } = topology;
-  return JSON.stringify([mesh, flow, [...sites.keys()], retiredSites, sites.get(flow.from)?.kafka]);
+  const { mesh, sites, retiredSites, mm2 } = topology;
+  const { kafka } = sites.get(flow.from) ?? {};
+  return JSON.stringify([mesh, flow, [...sites.keys()], retiredSites, mm2.heartbeats, kafka]);
 }

@@ -109,6 +109,9 @@ export const fileSchema = z.strictObject({
   defaults: z.strictObject(flowSettings).default({}),
   flows: z.array(z.strictObject({ from: siteName, to: siteName, ...flowSettings })).optional(),
   retiredSites: z.array(siteName).default([]),
+  mm2: z
+    .strictObject({ checkpoints: z.boolean().default(true), heartbeats: z.boolean().default(true) })
+    .default({ checkpoints: true, heartbeats: true }),
   changes: z.enum(['file', 'apply']).default('file'),
 });
 

@@ -31,9 +31,20 @@ export function topicChain(topic: string, topology: Sites): TopicChain {
   return { chain, localName: rest };
 }
 
-const mm2Internal = /^mm2.*\.internal$|\.checkpoints\.internal$|^(.+\.)?heartbeats$/;
+/** At every site, as MirrorMaker 2 names it; at the next site `<site>.heartbeats`, and so on. */
+export const heartbeatsTopic = 'heartbeats';
 
-/** Topics that belong to Kafka, to Causeway or to MirrorMaker 2: never carried. */
+/** Translated positions of that site's groups, as MirrorMaker 2 names the topic. Never carried. */
+export function checkpointsTopic(site: SiteName): string {
+  return `${site}.checkpoints.internal`;
+}
+
+const mm2Internal = /^mm2.*\.internal$|\.checkpoints\.internal$/;
+
+/**
+ * Topics that belong to Kafka, to Causeway or to MirrorMaker 2: never carried. Heartbeats are
+ * carried, whatever the filters say, where agents write them.
+ */
 export function isInternalTopic(topic: string, topology: Sites): boolean {
   const { localName } = topicChain(topic, topology);
   if (localName.startsWith('__') || localName.startsWith('.')) return true;

@@ -159,6 +159,7 @@ function model(file: TopologyFile, source: string): Topology {
     flows: declared.map((flow) => flowOf(flow, file.defaults)),
     groups: groupsOf(file.defaults.groups),
     retiredSites: file.retiredSites.map((name) => siteName(name)),
+    mm2: file.mm2,
     changes: file.changes,
     hash: createHash('sha256').update(canonical(file)).digest('hex'),
     source,

@@ -43,6 +43,15 @@ describe('topology files', () => {
     assert.equal(hub.flows[3]?.limit.bytesPerSecond, 20 * 1024 * 1024);
   });
 
+  test('what Java clients of MirrorMaker 2 read is on, each part until it is turned off', () => {
+    const parse = (more: string) => parseTopology(`${pair}${more}`, 'mesh.yaml');
+    assert.deepEqual(parse('').mm2, { checkpoints: true, heartbeats: true });
+    const off = parse('mm2: {heartbeats: false}\n');
+    assert.deepEqual(off.mm2, { checkpoints: true, heartbeats: false });
+    assert.deepEqual(topologyDifferences(parse(''), off), ['mm2.heartbeats: true -> false']);
+    assert.match(problemsOf(`${pair}mm2: {offsetSyncs: true}\n`).join(), /unknown key mm2.offset/);
+  });
+
   test('a flow key replaces its default as a whole', () => {
     const text = `${pair}flows:\n  - {from: east, to: west, topics: {include: [a]}}\n`;
     const topology = parseTopology(text, 'mesh.yaml');
