@@ -16,6 +16,7 @@ const folders = [
   'kafka',
   'flow',
   'groups',
+  'mm2',
   'gen',
   'client',
   'api',

@@ -3,6 +3,7 @@ import type { MetricFamily, MetricRegistry, MetricSample } from '../base/metrics
 import type { PeerView } from '../client/agent-shapes.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import type { PositionsSource } from '../groups/positions-source.ts';
+import type { HeartbeatReading } from '../mm2/heartbeats.ts';
 
 export interface AgentFacts {
   readonly flows: readonly FlowStatus[];
@@ -11,6 +12,7 @@ export interface AgentFacts {
   readonly hasConflict: boolean;
   readonly bytesInFlight: number;
   readonly positions: readonly PositionsSource[];
+  readonly heartbeats: readonly HeartbeatReading[];
 }
 
 type Reading = (facts: AgentFacts) => MetricSample[];
@@ -145,6 +147,20 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
     'By',
     'Bytes of batches fetched and not yet acknowledged by the target.',
     ({ bytesInFlight }) => one(bytesInFlight),
+  ],
+  [
+    'causeway_heartbeat_latency_seconds',
+    's',
+    'From the writing of the last heartbeat at the other site until it could be read here.',
+    ({ heartbeats }) =>
+      heartbeats.map(({ from, latencySeconds }) => ({ labels: { from }, value: latencySeconds })),
+  ],
+  [
+    'causeway_heartbeat_age_seconds',
+    's',
+    'Since the last heartbeat that has come from the other site was written there.',
+    ({ heartbeats }) =>
+      heartbeats.map(({ from, ageSeconds }) => ({ labels: { from }, value: ageSeconds })),
   ],
 ];
 

@@ -41,8 +41,10 @@ import type {
 } from '../groups/updates.ts';
 import { ensureInternalTopics, stateTopics } from '../kafka/internal-topics.ts';
 import { openCluster, type KafkaCluster } from '../kafka/session.ts';
+import { openSlotShare } from '../kafka/slot-group.ts';
 import { slotCount } from '../kafka/slots.ts';
 import { openStateLog } from '../kafka/state-topic.ts';
+import { Scribe } from '../mm2/scribe.ts';
 import type { StoredSegment } from '../offsets/run.ts';
 import { flowOfKey } from '../offsets/stored-form.ts';
 import type { Topology } from '../topology/model.ts';
@@ -74,6 +76,7 @@ interface Parts {
   readonly commands: FlowCommands;
   readonly peers: Peers;
   readonly budget: ByteBudget;
+  readonly scribe: Scribe;
 }
 
 const bytesInFlightMax = 64 * 1024 * 1024;
@@ -139,6 +142,7 @@ export class SiteAgent implements AgentPorts {
     failed.catch(() => undefined);
     try {
       await Promise.race([this.#load(parts), failed]);
+      running.push(parts.scribe.run(stop.signal));
       this.#parts = parts;
       this.#connect(scope, parts);
       log.info({ version: parts.keeper.current.version }, 'agent running');
@@ -215,11 +219,13 @@ export class SiteAgent implements AgentPorts {
     );
     const runner = (flow: FlowId): FlowRunner => flows.runner(flow);
     const commands = new FlowCommands({ controls, runner, onEvent }, deps);
+    const newTranslator = (): Translator =>
+      new Translator({ topology: keeper.current, maps: maps.book });
     const groups = new GroupService(
       {
         site,
         topology: () => keeper.current,
-        translator: () => new Translator({ topology: keeper.current, maps: maps.book }),
+        translator: newTranslator,
         cluster,
         log: state(stateTopics.groups),
         liveness: (other) => this.#liveness(other),
@@ -237,7 +243,21 @@ export class SiteAgent implements AgentPorts {
       },
       deps,
     );
-    return { cluster, view, keeper, controls, maps, groups, flows, commands, peers, budget };
+    const duty = `causeway.${topology.mesh}.${site}`;
+    const scribe = new Scribe(
+      {
+        site,
+        topology: () => keeper.current,
+        cluster,
+        view,
+        positions: groups.positions,
+        translator: newTranslator,
+        openDuty: () => openSlotShare({ cluster, group: duty }, deps),
+      },
+      deps,
+    );
+    const known = { keeper, controls, maps, groups };
+    return { cluster, view, ...known, flows, commands, peers, budget, scribe };
   }
 
   #start({ view, keeper, controls, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
@@ -295,6 +315,7 @@ export class SiteAgent implements AgentPorts {
       hasConflict: conflict !== undefined,
       bytesInFlight: parts.budget.used,
       positions: parts.groups.sources(),
+      heartbeats: parts.scribe.heartbeats(),
     };
   }
 

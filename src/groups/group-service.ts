@@ -113,6 +113,11 @@ export class GroupService {
     await this.#synced;
   }
 
+  /** The last known positions of every group at every site. */
+  get positions(): PositionsStore {
+    return this.#store;
+  }
+
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#options;
     const onRecords = (records: readonly FollowedRecord[]): void => this.#load(records);
