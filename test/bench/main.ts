@@ -36,6 +36,7 @@ For idle:
   --topics 300              at each site
   --partitions 6            of each topic
   --seconds 60              to be measured
+  --no-mm2                  without the topics that clients of MirrorMaker 2 read
   --node-args ''            for the agents, such as those of node's profiler
 
 For positions:
@@ -63,6 +64,7 @@ const { values, positionals } = parseArgs({
     log: { type: 'string', default: '1000000' },
     rate: { type: 'string', default: '1000' },
     kafka: { type: 'string', default: '4.3.0' },
+    'no-mm2': { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
     'batch-bytes': { type: 'string', default: '16384' },
     compare: { type: 'boolean', default: false },
@@ -112,6 +114,7 @@ async function idle(): Promise<void> {
     topics: Number(values.topics),
     partitions: Number(values.partitions ?? 6),
     seconds: Number(values.seconds),
+    hasMm2Topics: !values['no-mm2'],
     nodeArgs: values['node-args'].split(' ').filter((arg) => arg !== ''),
   });
   publish('idle', idleTable(figures), values.write);
