@@ -224,12 +224,16 @@ test('clients of MirrorMaker 2: exact positions both ways, upstream sites, nothi
 
   // Another agent takes over from one that is frozen; that one, woken, does no harm.
   await using second = await startAgent({ site: 'west', topologyFile, logDir: dir, agent: 2 });
-  const frozen = await until('one to write', async () => {
-    for (const agent of [westAgent, second]) {
-      if (latencyIn((await agent.get('/metrics')).text) !== undefined) return agent;
-    }
-    return undefined;
-  });
+  const frozen = await until(
+    'one to write',
+    async () => {
+      for (const agent of [westAgent, second]) {
+        if (latencyIn((await agent.get('/metrics')).text) !== undefined) return agent;
+      }
+      return undefined;
+    },
+    60_000,
+  );
   await frozen.freeze();
   for (const name of names) await commit('east', name);
   await allAgree('positions by the other agent', ['east']);
@@ -269,10 +273,14 @@ test('clients of MirrorMaker 2: exact positions both ways, upstream sites, nothi
     });
   }
   for (const agent of [eastAgent, westAgent]) {
-    const text = await until('heartbeats to be watched', async () => {
-      const found = (await agent.get('/metrics')).text;
-      return latencyIn(found) !== undefined && found;
-    });
+    const text = await until(
+      'heartbeats to be watched',
+      async () => {
+        const found = (await agent.get('/metrics')).text;
+        return latencyIn(found) !== undefined && found;
+      },
+      60_000,
+    );
     assert.ok((latencyIn(text) ?? Infinity) < 5, text);
   }
 
