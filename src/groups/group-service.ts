@@ -53,7 +53,11 @@ export interface GroupServiceOptions {
 }
 
 const storeMs = 500;
+const twoHomes = 'made at home at two sites in one epoch; the first by name counts';
 const heardMsMax = 5_000;
+
+const sourcesOf = (positions: readonly TranslatedPosition[]): TranslatedPosition['source'][] =>
+  positions.map(({ source }) => source);
 
 export class GroupService {
   readonly #options: GroupServiceOptions;
@@ -79,11 +83,7 @@ export class GroupService {
     const store = this.#store;
     const ledger = new Ledger(
       (records) => log.append(records),
-      (group, homes) => {
-        const text =
-          'two sites were made the home of a group in one epoch; the first by name counts';
-        deps.log.error({ group, homes }, text);
-      },
+      (group, homes) => deps.log.error({ group, homes }, twoHomes),
     );
     this.#ledger = ledger;
     const { topology, translator, liveness, remoteCluster } = options;
@@ -102,9 +102,9 @@ export class GroupService {
       deps,
     );
     const homeOf = (group: string): GroupHome | undefined =>
-      declaredMode(topology(), group).mode === 'single' ? this.#view.home(group) : undefined;
+      declaredMode(topology(), group).mode === 'single' ? view.home(group) : undefined;
     const translate = (group: string, from: SiteName): Promise<readonly TranslatedPosition[]> =>
-      this.#view.positions(this.#view.known(group, from), from, site);
+      view.positions(view.known(group, from), from, site);
     this.#sync = new GroupSync({ site, cluster, store, ledger, homeOf, owns, translate }, deps);
   }
 
@@ -199,12 +199,7 @@ export class GroupService {
     const parts: SwitchoverParts = {
       clock: this.#deps.clock,
       facts: () => view.facts(request),
-      ends: (positions) =>
-        view.ends(
-          positions.map(({ source }) => source),
-          from,
-          to,
-        ),
+      ends: (positions) => view.ends(sourcesOf(positions), from, to),
       behind: (logs) => this.#options.translator().behind(logs, from, to),
       execute: (plan) => executePlan(plan, undefined, this.#executeParts(request)),
     };

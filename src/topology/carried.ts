@@ -6,7 +6,13 @@
 import { flowId, type FlowId, type SiteName } from '../base/ids.ts';
 import { matchesFilter } from './filter.ts';
 import type { FlowSettings, Topology } from './model.ts';
-import { heartbeatsTopic, isInternalTopic, leftAlone, remoteTopicName, topicChain } from './names.ts';
+import {
+  heartbeatsTopic,
+  isInternalTopic,
+  leftAlone,
+  remoteTopicName,
+  topicChain,
+} from './names.ts';
 
 export type Carried =
   | {
