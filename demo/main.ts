@@ -25,11 +25,13 @@ const topic = 'lines';
 const group = 'billing';
 const perSecond = 4_000;
 const readPerSecond = 1_500;
-/** A thin line between the sites: so that something is under way when one of them dies. */
-const limit = '150KiB';
+/** A thin line out of the site that dies: so that something is under way when it does. */
+const limit = '100KiB';
 const defaults = `defaults:
   groups: { modes: { ${group}: { mode: single, home: east } } }
-  limit: { bytesPerSecond: ${limit} }
+flows:
+  - { from: east, to: west, limit: { bytesPerSecond: ${limit} } }
+  - { from: west, to: east }
 `;
 
 const startedMs = performance.now();

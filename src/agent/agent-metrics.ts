@@ -3,6 +3,8 @@ import { errorTable } from '../base/errors.ts';
 import type { MetricFamily, MetricRegistry, MetricSample } from '../base/metrics.ts';
 import type { PeerView } from '../client/agent-shapes.ts';
 import type { FlowStatus } from '../flow/status.ts';
+import type { PositionsSource } from '../groups/positions-source.ts';
+import type { HeartbeatReading } from '../mm2/heartbeats.ts';
 
 export interface AgentFacts {
   readonly flows: readonly FlowStatus[];
@@ -10,6 +12,8 @@ export interface AgentFacts {
   readonly topologyVersion: number;
   readonly hasConflict: boolean;
   readonly bytesInFlight: number;
+  readonly positions: readonly PositionsSource[];
+  readonly heartbeats: readonly HeartbeatReading[];
 }
 
 type Reading = (facts: AgentFacts) => MetricSample[];
@@ -22,29 +26,55 @@ const perFlow =
       return found === undefined ? [] : [{ labels: { flow: flow.flow }, value: found }];
     });
 
+const perSite =
+  (value: (source: PositionsSource) => number | undefined): Reading =>
+  ({ positions }) =>
+    positions.flatMap((source) => {
+      const found = value(source);
+      return found === undefined ? [] : [{ labels: { site: source.site }, value: found }];
+    });
+
 const one = (value: number): MetricSample[] => [{ labels: {}, value }];
 
-function partitionStates({ flows }: AgentFacts): MetricSample[] {
-  return flows.flatMap(({ flow, partitions }) => {
-    const counts = new Map<string, number>();
-    for (const { state } of partitions) counts.set(state, (counts.get(state) ?? 0) + 1);
-    return [...counts].map(([state, value]) => ({ labels: { flow, state }, value }));
-  });
+function countBy(label: string, flow: string, values: readonly string[]): MetricSample[] {
+  const counts = new Map<string, number>();
+  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return [...counts].map(([value, times]) => ({ labels: { flow, [label]: value }, value: times }));
 }
 
-/** The reason of a paused partition begins with the code of its trouble. */
-function pausedReasons({ flows }: AgentFacts): MetricSample[] {
-  return flows.flatMap(({ flow, partitions }) => {
-    const counts = new Map<string, number>();
-    for (const { state, why } of partitions) {
-      if (state !== 'paused') continue;
-      const code = why.split(':', 1)[0] ?? '';
-      const reason = code in errorTable ? code : 'other';
-      counts.set(reason, (counts.get(reason) ?? 0) + 1);
-    }
-    return [...counts].map(([reason, value]) => ({ labels: { flow, reason }, value }));
-  });
+const partitionStates: Reading = ({ flows }) =>
+  flows.flatMap(({ flow, partitions }) =>
+    countBy(
+      'state',
+      flow,
+      partitions.map(({ state }) => state),
+    ),
+  );
+
+/** The reason of a partition that its own trouble pauses begins with the code of it. */
+const pausedReasons: Reading = ({ flows }) =>
+  flows.flatMap(({ flow, partitions }) =>
+    countBy(
+      'reason',
+      flow,
+      partitions.filter(({ state }) => state === 'paused').map(({ why }) => reasonOf(why)),
+    ),
+  );
+
+function reasonOf(why: string): string {
+  if (why.startsWith('paused by ')) return 'operator';
+  const code = why.split(':', 1)[0] ?? '';
+  return code in errorTable ? code : 'other';
 }
+
+const noticeKinds: Reading = ({ flows }) =>
+  flows.flatMap(({ flow, notices }) =>
+    countBy(
+      'kind',
+      flow,
+      notices.map(({ kind }) => kind),
+    ),
+  );
 
 const gauges: readonly (readonly [name: string, unit: string, help: string, read: Reading])[] = [
   [
@@ -74,8 +104,14 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
   [
     'causeway_flow_partitions_paused',
     '',
-    'Partitions that are paused by their own trouble, by the code of it, as in docs/errors.md.',
+    'Paused partitions by the code of their trouble, as in docs/errors.md, or `operator`.',
     pausedReasons,
+  ],
+  [
+    'causeway_flow_notices',
+    '',
+    'What an operator should know of remote topics, by kind; status has the texts.',
+    noticeKinds,
   ],
   [
     'causeway_flow_slots_held',
@@ -106,10 +142,48 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
     ({ hasConflict }) => one(hasConflict ? 1 : 0),
   ],
   [
+    'causeway_positions_from_log',
+    '',
+    '1 while positions of groups come from the log of their commits, 0 while groups are asked.',
+    perSite(({ mode }) => (mode === 'log' ? 1 : 0)),
+  ],
+  [
+    'causeway_positions_as_of_seconds',
+    's',
+    'Up to when all positions of groups of the site are known, in seconds since 1970.',
+    perSite(({ asOfMs }) => asOfMs && asOfMs / 1000),
+  ],
+  [
+    'causeway_positions_groups',
+    '',
+    'Groups of the site whose positions are known.',
+    perSite(({ groups }) => groups),
+  ],
+  [
+    'causeway_positions_unreadable_commits',
+    '',
+    'Commits in the log that this version cannot read: their groups are asked instead.',
+    perSite(({ unreadableCommits }) => unreadableCommits),
+  ],
+  [
     'causeway_bytes_in_flight',
     'By',
     'Bytes of batches fetched and not yet acknowledged by the target.',
     ({ bytesInFlight }) => one(bytesInFlight),
+  ],
+  [
+    'causeway_heartbeat_latency_seconds',
+    's',
+    'From the writing of the last heartbeat at the other site until it could be read here.',
+    ({ heartbeats }) =>
+      heartbeats.map(({ from, latencySeconds }) => ({ labels: { from }, value: latencySeconds })),
+  ],
+  [
+    'causeway_heartbeat_age_seconds',
+    's',
+    'Since the last heartbeat that has come from the other site was written there.',
+    ({ heartbeats }) =>
+      heartbeats.map(({ from, ageSeconds }) => ({ labels: { from }, value: ageSeconds })),
   ],
 ];
 

@@ -12,12 +12,15 @@ import { Scope } from '../base/scope.ts';
 import type { ByteBudget } from '../flow/byte-budget.ts';
 import { ClusterView } from '../flow/cluster-view.ts';
 import { Flow } from '../flow/flow.ts';
+import { FlowControls } from '../flow/flow-controls.ts';
 import { defaultTimings, type FlowEvent } from '../flow/flow-context.ts';
+import type { FlowPlace } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import { TargetLimits } from '../flow/target-limits.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { slotCount, type SlotShare } from '../kafka/slots.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
+import type { ControlStore } from './control-store.ts';
 import type { MapStore } from './map-store.ts';
 
 export interface FlowRunnerParts {
@@ -26,6 +29,7 @@ export interface FlowRunnerParts {
   readonly settings: FlowSettings;
   readonly target: ClusterView;
   readonly maps: MapStore;
+  readonly controls: ControlStore;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
   readonly openSource: () => Promise<Cluster>;
@@ -38,17 +42,19 @@ export const viewRefreshMs = 2_000;
 export class FlowRunner {
   readonly #parts: FlowRunnerParts;
   readonly #deps: Deps;
+  readonly #controls: FlowControls;
   #slots: SlotShare | undefined;
   #source: ClusterView | undefined;
   #flow: Flow | undefined;
   #failure: string | undefined;
   #waitingFor = 'the slot group';
   #unreachableSinceMs: number | undefined;
-  #isPaused = false;
 
   constructor(parts: FlowRunnerParts, deps: Deps) {
+    const { settings } = parts;
     this.#parts = parts;
     this.#deps = deps;
+    this.#controls = new FlowControls(settings.id, settings.limit.bytesPerSecond, deps.clock);
   }
 
   get id(): FlowId {
@@ -74,14 +80,19 @@ export class FlowRunner {
     return this.#slots?.held.has(slot) ?? false;
   }
 
-  pause(): void {
-    this.#isPaused = true;
-    this.#flow?.pause();
+  /** What holds it back on purpose: may be changed at any time. */
+  get controls(): FlowControls {
+    return this.#controls;
   }
 
-  resume(): void {
-    this.#isPaused = false;
-    this.#flow?.resume();
+  /** @throws MeshError precondition, when the flow is up and carries no such topic or partition */
+  checkPlace({ topic, partition }: FlowPlace): void {
+    const flow = this.#flow;
+    if (topic !== undefined && flow !== undefined) flow.checkCarried(topic, partition);
+  }
+
+  retryNow(): void {
+    this.#flow?.retryNow();
   }
 
   status(): FlowStatus {
@@ -99,11 +110,13 @@ export class FlowRunner {
       trendRecordsPerSecond: 0,
       recordsPerSecond: 0,
       bytesPerSecond: 0,
+      limitBytesPerSecond: this.#controls.rate.bytesPerSecond,
       heldBy: isUnreachable ? 'unreachable' : undefined,
       why: this.#failure ?? `waiting for ${this.#waitingFor}`,
       slotsHeld: this.#slots?.held.size ?? 0,
       slotsTotal: slotCount,
       partitions: [],
+      notices: [],
     };
   }
 
@@ -131,7 +144,12 @@ export class FlowRunner {
   }
 
   async #runOnce(scope: Scope, backoff: Backoff, signal: AbortSignal): Promise<void> {
-    const { agent, topology, settings, target, maps, budget, pool, onEvent } = this.#parts;
+    const { agent, topology, settings, target, maps, controls, budget, pool, onEvent } =
+      this.#parts;
+    const { overrides } = controls;
+    const tell = (): void => this.#controls.setOverrides(overrides.list(settings.id));
+    scope.defer(overrides.onChange(tell));
+    tell();
     const { clock, log } = this.#deps;
     const slots = scope.own(await this.#parts.openSlots());
     this.#slots = slots;
@@ -154,13 +172,14 @@ export class FlowRunner {
       maps: maps.book,
       journal: maps.journal,
       epochs: maps.epochs,
+      controls: this.#controls,
+      acls: controls.ledger,
       limits: new TargetLimits(clock),
       budget,
       pool,
       timings: { ...defaultTimings, upkeepMs: viewRefreshMs },
       onEvent,
     });
-    if (this.#isPaused) flow.pause();
     this.#flow = flow;
     this.#failure = undefined;
     backoff.reset();

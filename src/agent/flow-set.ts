@@ -11,6 +11,7 @@ import { openCluster, type KafkaCluster } from '../kafka/session.ts';
 import { openSlotShare } from '../kafka/slot-group.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
+import type { ControlStore } from './control-store.ts';
 import { FlowRunner } from './flow-runner.ts';
 import type { MapStore } from './map-store.ts';
 
@@ -20,6 +21,7 @@ export interface FlowSetParts {
   readonly target: ClusterView;
   readonly targetCluster: KafkaCluster;
   readonly maps: MapStore;
+  readonly controls: ControlStore;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
   readonly secrets: SecretSources;
@@ -77,26 +79,22 @@ export class FlowSet {
     const wanted = new Map(
       topology.flows.filter(({ to }) => to === this.#parts.site).map((flow) => [flow.id, flow]),
     );
-    for (const [id, { fingerprint }] of [...this.#running]) {
+    for (const [id, { fingerprint, runner }] of [...this.#running]) {
       const flow = wanted.get(id);
       if (flow === undefined || fingerprintOf(topology, flow) !== fingerprint) await this.#stop(id);
+      else runner.controls.setFileLimit(flow.limit.bytesPerSecond);
     }
     for (const [id, flow] of wanted) if (!this.#running.has(id)) this.#start(topology, flow);
   }
 
   #start(topology: Topology, settings: FlowSettings): void {
-    const { agent, site, target, targetCluster, maps, budget, pool, onEvent } = this.#parts;
+    const { site, targetCluster } = this.#parts;
     const group = `causeway.${topology.mesh}.${settings.id}`;
     const runner = new FlowRunner(
       {
-        agent,
+        ...this.#parts,
         topology,
         settings,
-        target,
-        maps,
-        budget,
-        pool,
-        onEvent,
         openSource: () => this.#openSource(topology, settings),
         openSlots: () =>
           Promise.resolve(openSlotShare({ cluster: targetCluster, group }, this.#deps)),
@@ -135,8 +133,9 @@ export class FlowSet {
   }
 }
 
-/** Everything that a running flow was given: when it is the same, the flow may go on. */
-function fingerprintOf(topology: Topology, flow: FlowSettings): string {
-  const { mesh, sites, retiredSites } = topology;
-  return JSON.stringify([mesh, flow, [...sites.keys()], retiredSites, sites.get(flow.from)?.kafka]);
+/** Everything that a running flow was given and cannot change: when it is the same, it goes on. */
+function fingerprintOf(topology: Topology, { limit: _live, ...flow }: FlowSettings): string {
+  const { mesh, sites, retiredSites, mm2 } = topology;
+  const { kafka } = sites.get(flow.from) ?? {};
+  return JSON.stringify([mesh, flow, [...sites.keys()], retiredSites, mm2.heartbeats, kafka]);
 }

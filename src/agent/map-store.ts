@@ -2,8 +2,9 @@
  * Offset maps and copy records between memory and `__causeway-offset-maps`: loads what is stored,
  * follows what other agents of the site store, stores what our flows and our peers tell.
  *
- * Invariant: a segment of ours is streamed to peers only after it is stored. What this process
- * wrote itself is not loaded back when it comes round: memory is newer.
+ * Invariant: a segment of ours is streamed to peers only after it is stored, and what could not be
+ * stored is stored before anything later. What this process wrote itself is not loaded back when it
+ * comes round: memory is newer.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
@@ -22,8 +23,10 @@ export class MapStore {
   readonly epochs: EpochJournal;
   readonly #log: StateLog;
   readonly #deps: Deps;
-  /** Keys of segments that this process wrote. */
-  readonly #own = new Set<string>();
+  /** What could not be stored. */
+  #unstored: readonly StoredSegment[] = [];
+  /** By key, how many records that this process wrote have not come round yet. */
+  readonly #echoes = new Map<string, number>();
   readonly #listeners = new Set<(segments: readonly StoredSegment[]) => void>();
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
@@ -63,17 +66,36 @@ export class MapStore {
 
   /** Segments that a peer streamed: kept in memory and stored, to outlive the peer. */
   async take(segments: readonly StoredSegment[]): Promise<void> {
-    for (const segment of segments) this.#loadOne(segment, 'a peer');
-    await this.#log.append(segments);
+    await this.#append(segments.filter((segment) => this.#loadOne(segment, 'a peer')));
   }
 
   /** Stores what the flows changed since the last call. */
   async store(): Promise<void> {
-    const changed = this.book.takeChanged();
-    if (changed.length === 0) return;
-    for (const { key } of changed) this.#own.add(key.toString('latin1'));
-    await this.#log.append(changed);
-    this.#tell(changed);
+    await this.#append(this.book.takeChanged());
+  }
+
+  async #append(segments: readonly StoredSegment[]): Promise<void> {
+    const all = [...this.#unstored, ...segments];
+    if (all.length === 0) return;
+    this.#unstored = [];
+    for (const { key } of all) this.#expect(key, 1);
+    try {
+      await this.#log.append(all);
+    } catch (error) {
+      for (const { key } of all) this.#expect(key, -1);
+      this.#unstored = [...all, ...this.#unstored];
+      throw error;
+    }
+    this.#tell(all);
+  }
+
+  /** So many more records with that key will come round; whether any was expected. */
+  #expect(key: Buffer, more: number): boolean {
+    const name = key.toString('latin1');
+    const expected = this.#echoes.get(name) ?? 0;
+    if (expected + more > 0) this.#echoes.set(name, expected + more);
+    else this.#echoes.delete(name);
+    return expected > 0;
   }
 
   async #storeLoop(signal: AbortSignal): Promise<void> {
@@ -91,7 +113,7 @@ export class MapStore {
   #load(records: readonly FollowedRecord[]): void {
     const fresh: StoredSegment[] = [];
     for (const record of records) {
-      if (this.#own.has(record.key.toString('latin1'))) continue;
+      if (this.#expect(record.key, -1)) continue;
       try {
         if (this.journal.load(record) || this.epochs.load(record)) continue;
       } catch (error) {
@@ -103,10 +125,10 @@ export class MapStore {
     if (fresh.length > 0) this.#tell(fresh);
   }
 
+  /** Whether it says anything new. */
   #loadOne(segment: StoredSegment, where: string): boolean {
     try {
-      this.book.load(segment);
-      return true;
+      return this.book.load(segment);
     } catch (error) {
       this.#warn(error, where);
       return false;

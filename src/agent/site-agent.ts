@@ -41,15 +41,19 @@ import type {
 } from '../groups/updates.ts';
 import { ensureInternalTopics, stateTopics } from '../kafka/internal-topics.ts';
 import { openCluster, type KafkaCluster } from '../kafka/session.ts';
+import { openSlotShare } from '../kafka/slot-group.ts';
 import { slotCount } from '../kafka/slots.ts';
 import { openStateLog } from '../kafka/state-topic.ts';
+import { Scribe } from '../mm2/scribe.ts';
 import type { StoredSegment } from '../offsets/run.ts';
 import { flowOfKey } from '../offsets/stored-form.ts';
 import type { Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
 import { collectAgentMetrics, type AgentFacts } from './agent-metrics.ts';
+import { ControlStore } from './control-store.ts';
+import { FlowCommands } from './flow-commands.ts';
 import { FlowSet } from './flow-set.ts';
-import { viewRefreshMs } from './flow-runner.ts';
+import { viewRefreshMs, type FlowRunner } from './flow-runner.ts';
 import { MapStore } from './map-store.ts';
 import { Peers } from './peers.ts';
 import { TopologyKeeper } from './topology-keeper.ts';
@@ -65,11 +69,14 @@ interface Parts {
   readonly cluster: KafkaCluster;
   readonly view: ClusterView;
   readonly keeper: TopologyKeeper;
+  readonly controls: ControlStore;
   readonly maps: MapStore;
   readonly groups: GroupService;
   readonly flows: FlowSet;
+  readonly commands: FlowCommands;
   readonly peers: Peers;
   readonly budget: ByteBudget;
+  readonly scribe: Scribe;
 }
 
 const bytesInFlightMax = 64 * 1024 * 1024;
@@ -135,6 +142,7 @@ export class SiteAgent implements AgentPorts {
     failed.catch(() => undefined);
     try {
       await Promise.race([this.#load(parts), failed]);
+      running.push(parts.scribe.run(stop.signal));
       this.#parts = parts;
       this.#connect(scope, parts);
       log.info({ version: parts.keeper.current.version }, 'agent running');
@@ -190,7 +198,9 @@ export class SiteAgent implements AgentPorts {
       scope.own(openStateLog(cluster, topic, deps));
     const maps = new MapStore(state(stateTopics.offsetMaps), deps);
     const keeper = new TopologyKeeper(topology, { site, log: state(stateTopics.topology) }, deps);
+    const controls = new ControlStore(state(stateTopics.controls), deps);
     const events = state(stateTopics.events);
+    const onEvent = (event: FlowEvent): void => this.#note(event, events);
     const budget = new ByteBudget(bytesInFlightMax);
     const flows = new FlowSet(
       {
@@ -199,18 +209,23 @@ export class SiteAgent implements AgentPorts {
         target: view,
         targetCluster: cluster,
         maps,
+        controls,
         budget,
         pool: new BufferPool(),
         secrets,
-        onEvent: (event) => this.#note(event, events),
+        onEvent,
       },
       deps,
     );
+    const runner = (flow: FlowId): FlowRunner => flows.runner(flow);
+    const commands = new FlowCommands({ controls, runner, onEvent }, deps);
+    const newTranslator = (): Translator =>
+      new Translator({ topology: keeper.current, maps: maps.book });
     const groups = new GroupService(
       {
         site,
         topology: () => keeper.current,
-        translator: () => new Translator({ topology: keeper.current, maps: maps.book }),
+        translator: newTranslator,
         cluster,
         log: state(stateTopics.groups),
         liveness: (other) => this.#liveness(other),
@@ -228,15 +243,32 @@ export class SiteAgent implements AgentPorts {
       },
       deps,
     );
-    return { cluster, view, keeper, maps, groups, flows, peers, budget };
+    const duty = `causeway.${topology.mesh}.${site}`;
+    const scribe = new Scribe(
+      {
+        site,
+        topology: () => keeper.current,
+        cluster,
+        view,
+        positions: groups.positions,
+        translator: newTranslator,
+        openDuty: () => openSlotShare({ cluster, group: duty }, deps),
+      },
+      deps,
+    );
+    const known = { keeper, controls, maps, groups };
+    return { cluster, view, ...known, flows, commands, peers, budget, scribe };
   }
 
-  #start({ view, keeper, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
-    return [view.run(signal), keeper.run(signal), maps.run(signal), groups.run(signal)];
+  #start({ view, keeper, controls, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
+    return [view, keeper, controls, maps, groups].map((part) => part.run(signal));
   }
 
-  async #load({ view, keeper, maps, groups }: Parts): Promise<void> {
-    await Promise.all([view.refresh(), keeper.synced(), maps.synced(), groups.synced()]);
+  async #load({ view, keeper, controls, maps, groups }: Parts): Promise<void> {
+    await Promise.all([
+      view.refresh(),
+      ...[keeper, controls, maps, groups].map((part) => part.synced()),
+    ]);
   }
 
   #connect(scope: Scope, { keeper, flows, peers }: Parts): void {
@@ -282,6 +314,8 @@ export class SiteAgent implements AgentPorts {
       topologyVersion: version,
       hasConflict: conflict !== undefined,
       bytesInFlight: parts.budget.used,
+      positions: parts.groups.sources(),
+      heartbeats: parts.scribe.heartbeats(),
     };
   }
 
@@ -298,7 +332,7 @@ export class SiteAgent implements AgentPorts {
   }
 
   status(): MeshStatus {
-    const { flows, groups, peers, keeper } = this.#running();
+    const { flows, groups, peers, keeper, controls } = this.#running();
     const { version, hash, conflict } = keeper.view();
     return {
       identity: this.#options.identity,
@@ -308,6 +342,8 @@ export class SiteAgent implements AgentPorts {
       flows: flows.statuses(),
       peers: peers.views(),
       groups: countReadiness(groups.readiness()),
+      overrides: controls.overrides.list(),
+      positions: groups.sources(),
     };
   }
 
@@ -393,16 +429,16 @@ export class SiteAgent implements AgentPorts {
     }
   }
 
-  async pauseFlow(flow: FlowId, requestedBy: string): Promise<void> {
-    this.#running().flows.runner(flow).pause();
-    this.#deps.log.info({ flow, requestedBy }, 'flow paused');
-    await Promise.resolve();
+  pauseFlow(...args: Parameters<FlowCommands['pause']>): ReturnType<FlowCommands['pause']> {
+    return this.#running().commands.pause(...args);
   }
 
-  async resumeFlow(flow: FlowId, requestedBy: string): Promise<void> {
-    this.#running().flows.runner(flow).resume();
-    this.#deps.log.info({ flow, requestedBy }, 'flow resumed');
-    await Promise.resolve();
+  resumeFlow(...args: Parameters<FlowCommands['resume']>): ReturnType<FlowCommands['resume']> {
+    return this.#running().commands.resume(...args);
+  }
+
+  limitFlow(...args: Parameters<FlowCommands['limit']>): ReturnType<FlowCommands['limit']> {
+    return this.#running().commands.limit(...args);
   }
 }
 

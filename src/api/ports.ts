@@ -5,11 +5,14 @@
 import type { FlowId } from '../base/ids.ts';
 import type {
   AgentIdentity,
+  FlowLimit,
+  LimitAnswer,
   MapUpdate,
   MeshStatus,
   Readiness,
   TopologyView,
 } from '../client/agent-shapes.ts';
+import type { FlowPlace, PauseOverride, Said } from '../flow/overrides.ts';
 import type {
   FailoverRequest,
   GroupUpdate,
@@ -55,6 +58,8 @@ export interface AgentPorts {
   /** Maps of the flows into this site: snapshot, synced, changes. Ends on abort. */
   watchMaps(signal: AbortSignal): AsyncIterable<readonly MapUpdate[]>;
 
-  pauseFlow(flow: FlowId, requestedBy: string): Promise<void>;
-  resumeFlow(flow: FlowId, requestedBy: string): Promise<void>;
+  /** All three are stored before they resolve. @throws precondition, usage */
+  pauseFlow(flow: FlowId, place: FlowPlace, said: Omit<Said, 'atMs'>): Promise<PauseOverride>;
+  resumeFlow(flow: FlowId, place: FlowPlace, by: string): Promise<readonly PauseOverride[]>;
+  limitFlow(flow: FlowId, limit: FlowLimit, said: Omit<Said, 'atMs'>): Promise<LimitAnswer>;
 }

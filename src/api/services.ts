@@ -10,7 +10,8 @@ import type {
 } from '@grpc/grpc-js';
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
-import { isSiteName, parseFlowId, flowId, type FlowId, type SiteName } from '../base/ids.ts';
+import { isSiteName, type SiteName } from '../base/ids.ts';
+import * as controls from '../client/convert-controls.ts';
 import * as groups from '../client/convert-groups.ts';
 import * as convert from '../client/convert-status.ts';
 import {
@@ -20,6 +21,7 @@ import {
 import { FailoverServiceService, type FailoverServiceServer } from '../gen/causeway/v1/failover.ts';
 import { FlowServiceService, type FlowServiceServer } from '../gen/causeway/v1/flow.ts';
 import { TopologyServiceService, type TopologyServiceServer } from '../gen/causeway/v1/topology.ts';
+import { flowOf, limitOf, placeOf, saidIn } from './flow-requests.ts';
 import type { AgentPorts } from './ports.ts';
 import { grpcStatus, toMeshError } from './status-code.ts';
 
@@ -121,13 +123,19 @@ function flowService(parts: ServiceParts): FlowServiceServer {
   const { ports } = parts;
   return {
     status: unary(parts, () => convert.toStatus(ports.status())),
-    pause: unary(parts, async ({ flow, requestedBy }) => {
-      await ports.pauseFlow(flowOf(flow), requestedBy);
-      return {};
+    pause: unary(parts, async (request) => {
+      const { flow, place } = placeOf(request);
+      const override = await ports.pauseFlow(flow, place, saidIn(request));
+      return { override: controls.toOverride(override) };
     }),
-    resume: unary(parts, async ({ flow, requestedBy }) => {
-      await ports.resumeFlow(flowOf(flow), requestedBy);
-      return {};
+    resume: unary(parts, async (request) => {
+      const { flow, place } = placeOf(request);
+      const removed = await ports.resumeFlow(flow, place, saidIn(request).by);
+      return { removed: removed.map(controls.toOverride) };
+    }),
+    limit: unary(parts, async (request) => {
+      const answer = await ports.limitFlow(flowOf(request.flow), limitOf(request), saidIn(request));
+      return controls.toLimitAnswer(answer);
     }),
   };
 }
@@ -150,15 +158,6 @@ function timeoutOf(ms: bigint): number {
 function siteOf(name: string, text: string): SiteName {
   if (isSiteName(text)) return text;
   throw new MeshError('usage', `${name}: found ${JSON.stringify(text)}, wanted the name of a site`);
-}
-
-function flowOf(text: string): FlowId {
-  const found = parseFlowId(text);
-  if (found !== undefined) return flowId(found.from, found.to);
-  throw new MeshError(
-    'usage',
-    `flow: found ${JSON.stringify(text)}, wanted a flow such as east->west`,
-  );
 }
 
 function unary<Q, R>(

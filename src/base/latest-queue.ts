@@ -6,6 +6,10 @@ export class LatestQueue<T> {
   readonly #values = new Map<string, T>();
   #wake: (() => void) | undefined;
 
+  get size(): number {
+    return this.#values.size;
+  }
+
   put(key: string, value: T): void {
     this.#values.delete(key); // so that the order is that of the last change
     this.#values.set(key, value);

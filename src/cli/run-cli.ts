@@ -48,6 +48,7 @@ const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<C
   failover: async (io, exit) => (await import('./commands/failover.ts')).failoverCommand(io, exit),
   groups: async (io, exit) => (await import('./commands/groups.ts')).groupsCommand(io, exit),
   lag: async (io) => (await import('./commands/lag.ts')).lagCommand(io),
+  limit: async (io) => (await import('./commands/limit.ts')).limitCommand(io),
   pause: async (io) => (await import('./commands/pause.ts')).pauseCommand(io),
   resume: async (io) => (await import('./commands/pause.ts')).resumeCommand(io),
   sandbox: async (io) => (await import('./commands/sandbox.ts')).sandboxCommand(io),

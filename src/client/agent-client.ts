@@ -24,6 +24,8 @@ import {
 } from '../gen/causeway/v1/failover.ts';
 import {
   FlowServiceClient,
+  type LimitRequest,
+  type LimitResponse,
   type PauseRequest,
   type PauseResponse,
   type ResumeRequest,
@@ -51,8 +53,16 @@ import type {
   SwitchoverStep,
   TranslateRequest,
 } from '../groups/updates.ts';
-import type { MapUpdate, MeshStatus, TopologyView } from './agent-shapes.ts';
+import type { FlowPlace, PauseOverride, Said } from '../flow/overrides.ts';
+import type {
+  FlowLimit,
+  LimitAnswer,
+  MapUpdate,
+  MeshStatus,
+  TopologyView,
+} from './agent-shapes.ts';
 import { callError } from './call-error.ts';
+import * as controls from './convert-controls.ts';
 import * as groups from './convert-groups.ts';
 import * as convert from './convert-status.ts';
 
@@ -192,19 +202,27 @@ export class AgentClient implements AsyncDisposable {
     }
   }
 
-  async pauseFlow(flow: string, requestedBy: string): Promise<void> {
-    await this.#unary<PauseRequest, PauseResponse>('pause', (q, m, o, done) =>
+  async pauseFlow(place: FlowPlace, said: Omit<Said, 'atMs'>): Promise<PauseOverride> {
+    const call = this.#unary<PauseRequest, PauseResponse>('pause', (q, m, o, done) =>
       this.#flow.pause(q, m, o, done),
-    )({
-      flow,
-      requestedBy,
-    });
+    );
+    return controls.fromPause((await call({ ...place, ...controls.toSaid(said) })).override);
   }
 
-  async resumeFlow(flow: string, requestedBy: string): Promise<void> {
-    await this.#unary<ResumeRequest, ResumeResponse>('resume', (q, m, o, done) =>
+  /** Returns the pauses that were taken back. */
+  async resumeFlow(place: FlowPlace, requestedBy: string): Promise<readonly PauseOverride[]> {
+    const call = this.#unary<ResumeRequest, ResumeResponse>('resume', (q, m, o, done) =>
       this.#flow.resume(q, m, o, done),
-    )({ flow, requestedBy });
+    );
+    return (await call({ ...place, requestedBy })).removed.map(controls.fromPause);
+  }
+
+  async limitFlow(flow: string, limit: FlowLimit, said: Omit<Said, 'atMs'>): Promise<LimitAnswer> {
+    const call = this.#unary<LimitRequest, LimitResponse>('limit', (q, m, o, done) =>
+      this.#flow.limit(q, m, o, done),
+    );
+    const request = { flow, limit: controls.toLimit(limit), ...controls.toSaid(said) };
+    return controls.fromLimitAnswer(await call(request));
   }
 
   async *watchTopology(signal: AbortSignal): AsyncIterable<TopologyView> {

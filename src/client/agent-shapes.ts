@@ -4,7 +4,9 @@
  * between.
  */
 import type { SiteName } from '../base/ids.ts';
+import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
+import type { PositionsSource } from '../groups/positions-source.ts';
 import type { StoredSegment } from '../offsets/run.ts';
 
 export interface AgentIdentity {
@@ -48,6 +50,19 @@ export interface MeshStatus {
     readonly bounded: number;
     readonly unknown: number;
   };
+  /** Positions that this agent reads by itself: of its own site, and of sites without agents. */
+  readonly positions: readonly PositionsSource[];
+  /** Pauses and limits that people set at this site, apart from the topology file. */
+  readonly overrides: readonly Override[];
+}
+
+/** A limit of the flow as a whole: undefined is none, `file` is what the topology says. */
+export type FlowLimit = { readonly bytesPerSecond: number | undefined } | 'file';
+
+export interface LimitAnswer {
+  readonly override: Override | undefined;
+  /** In force now. */
+  readonly bytesPerSecond: number | undefined;
 }
 
 export interface Readiness {

@@ -87,11 +87,26 @@ const flow = z.object({
   trendRecordsPerSecond: z.number(),
   recordsPerSecond: z.number(),
   bytesPerSecond: z.number(),
+  limitBytesPerSecond: z.number().optional(),
   heldBy: z.string().optional(),
   why: z.string(),
   slotsHeld: z.int(),
   slotsTotal: z.int(),
   partitions: z.array(partition),
+  notices: z.array(z.object({ kind: z.string(), topic: z.string(), text: z.string() })),
+});
+
+const override = z.object({
+  kind: z.enum(['pause', 'limit']),
+  flow: z.string(),
+  topic: z.string().optional(),
+  partition: z.int().optional(),
+  /** Of a limit; left out: none. */
+  bytesPerSecond: z.number().optional(),
+  by: z.string(),
+  why: z.string(),
+  at: z.string(),
+  until: z.string().optional(),
 });
 
 export const agentStatusSchema = z.object({
@@ -117,6 +132,18 @@ export const agentStatusSchema = z.object({
     }),
   ),
   groups: z.object({ ready: z.int(), contested: z.int(), bounded: z.int(), unknown: z.int() }),
+  overrides: z.array(override),
+  positions: z.array(
+    z.object({
+      site: z.string(),
+      mode: z.string(),
+      why: z.string(),
+      asOf: z.string().optional(),
+      groups: z.int(),
+      unreadableCommits: z.int(),
+      groupsAsked: z.int(),
+    }),
+  ),
 });
 
 /** `status`: every agent that answered, and the addresses of those that did not. */
@@ -176,5 +203,6 @@ export type PlanJson = z.infer<typeof planSchema>;
 export type ReportJson = z.infer<typeof reportSchema>;
 export type StatusJson = z.infer<typeof statusSchema>;
 export type AgentStatusJson = z.infer<typeof agentStatusSchema>;
+export type OverrideJson = z.infer<typeof override>;
 export type LagJson = z.infer<typeof lagSchema>;
 export type FlowJson = z.infer<typeof flow>;

@@ -232,6 +232,10 @@ export function toGroupUpdate(update: GroupUpdate): checkpoint.GroupUpdate {
       const value = { group: update.group, home: toHome(update.home) };
       return { update: { $case: 'home', value } };
     }
+    case 'as_of': {
+      const { site, asOfMs } = update;
+      return { update: { $case: 'asOf', value: { site, asOfMs: BigInt(Math.round(asOfMs)) } } };
+    }
     case 'synced':
       return { update: { $case: 'synced', value: {} } };
   }
@@ -253,6 +257,10 @@ export function fromGroupUpdate({ update }: checkpoint.GroupUpdate): GroupUpdate
     case 'home': {
       const { group, home } = update.value;
       return { kind: 'home', group, home: fromHome(present(home, 'home')) };
+    }
+    case 'asOf': {
+      const { value } = update;
+      return { kind: 'as_of', site: site(value.site), asOfMs: Number(value.asOfMs) };
     }
     case 'synced':
       return { kind: 'synced' };

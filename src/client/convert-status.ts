@@ -1,5 +1,6 @@
 /** Status and topology: domain values to messages and back. */
 import type {
+  FlowNotice,
   FlowState,
   FlowStatus,
   HeldBy,
@@ -7,9 +8,11 @@ import type {
   PartitionStatus,
 } from '../flow/status.ts';
 import type { FlowId } from '../base/ids.ts';
+import type { PositionsSource } from '../groups/positions-source.ts';
 import type * as wire from '../gen/causeway/v1/flow.ts';
 import type * as topology from '../gen/causeway/v1/topology.ts';
 import type { MeshStatus, PeerView, TopologyView } from './agent-shapes.ts';
+import { fromOverride, number, toOverride } from './convert-controls.ts';
 import { oneOf, present, site } from './convert-values.ts';
 
 const flowStates: readonly FlowState[] = [
@@ -37,18 +40,22 @@ const partitionStates: readonly PartitionState[] = [
   'paused',
   'stopped',
 ];
+const noticeKinds: readonly FlowNotice['kind'][] = [
+  'configs_refused',
+  'retention_shorter',
+  'more_partitions',
+  'acls_refused',
+  'writer_allowed',
+];
 const peerStates: readonly PeerView['state'][] = ['connected', 'connecting', 'silent', 'refused'];
+const sourceModes: readonly PositionsSource['mode'][] = ['starting', 'log', 'polling'];
 
-function ms(value: number | undefined): bigint | undefined {
+function whole(value: number | undefined): bigint | undefined {
   return value === undefined ? undefined : BigInt(Math.round(value));
 }
 
-function number(value: bigint | undefined): number | undefined {
-  return value === undefined ? undefined : Number(value);
-}
-
 function toPartition(status: PartitionStatus): wire.PartitionStatus {
-  return { ...status, sourceEndAsOfMs: ms(status.sourceEndAsOfMs) };
+  return { ...status, sourceEndAsOfMs: whole(status.sourceEndAsOfMs) };
 }
 
 function fromPartition(status: wire.PartitionStatus): PartitionStatus {
@@ -64,7 +71,10 @@ function fromPartition(status: wire.PartitionStatus): PartitionStatus {
 }
 
 function toFlow(status: FlowStatus): wire.FlowStatus {
-  return { ...status, partitions: status.partitions.map(toPartition) };
+  const notices = status.notices.map((notice) => ({ ...notice }));
+  const limitBytesPerSecond = whole(status.limitBytesPerSecond);
+  const partitions = status.partitions.map(toPartition);
+  return { ...status, limitBytesPerSecond, partitions, notices };
 }
 
 function fromFlow(status: wire.FlowStatus): FlowStatus {
@@ -74,8 +84,13 @@ function fromFlow(status: wire.FlowStatus): FlowStatus {
     flow: status.flow as FlowId,
     state: oneOf('flow state', status.state, flowStates),
     lagSeconds: status.lagSeconds,
+    limitBytesPerSecond: number(status.limitBytesPerSecond),
     heldBy: status.heldBy === undefined ? undefined : oneOf('holder', status.heldBy, holders),
     partitions: status.partitions.map(fromPartition),
+    notices: status.notices.map((notice) => ({
+      ...notice,
+      kind: oneOf('kind of notice', notice.kind, noticeKinds),
+    })),
   };
 }
 
@@ -87,8 +102,10 @@ export function toStatus(status: MeshStatus): wire.StatusResponse {
     topologyHash: status.topologyHash,
     conflict: status.conflict,
     flows: status.flows.map(toFlow),
-    peers: status.peers.map((peer) => ({ ...peer, lastContactMs: ms(peer.lastContactMs) })),
+    peers: status.peers.map((peer) => ({ ...peer, lastContactMs: whole(peer.lastContactMs) })),
     groups: { ...status.groups },
+    overrides: status.overrides.map(toOverride),
+    positions: status.positions.map((one) => ({ ...one, asOfMs: whole(one.asOfMs) })),
   };
 }
 
@@ -111,6 +128,13 @@ export function fromStatus(message: wire.StatusResponse): MeshStatus {
       topologyVersion: peer.topologyVersion,
     })),
     groups: present(message.groups, 'groups'),
+    overrides: message.overrides.map(fromOverride),
+    positions: message.positions.map((one) => ({
+      ...one,
+      site: site(one.site),
+      mode: oneOf('source of positions', one.mode, sourceModes),
+      asOfMs: number(one.asOfMs),
+    })),
   };
 }
 

@@ -1,4 +1,5 @@
 /** Domain values as the JSON of `answers.ts`. What is not known is left out. */
+import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import type {
   FailoverPlan,
@@ -12,6 +13,7 @@ import type {
   AgentStatusJson,
   FlowJson,
   LagJson,
+  OverrideJson,
   PlanJson,
   ReadinessJson,
   ReportJson,
@@ -134,6 +136,7 @@ export function flowJson(flow: FlowStatus): FlowJson {
     trendRecordsPerSecond: flow.trendRecordsPerSecond,
     recordsPerSecond: flow.recordsPerSecond,
     bytesPerSecond: flow.bytesPerSecond,
+    ...known('limitBytesPerSecond', flow.limitBytesPerSecond, same<number>),
     ...known('heldBy', flow.heldBy, same<string>),
     why: flow.why,
     slotsHeld: flow.slotsHeld,
@@ -151,7 +154,20 @@ export function flowJson(flow: FlowStatus): FlowJson {
       why: one.why,
       heldByAgent: one.heldByAgent,
     })),
+    notices: flow.notices.map(({ kind, topic, text: said }) => ({ kind, topic, text: said })),
   };
+}
+
+export function overrideJson(override: Override): OverrideJson {
+  const { kind, flow, by, why, atMs, untilMs } = override;
+  const place =
+    kind === 'pause'
+      ? {
+          ...known('topic', override.topic, same<string>),
+          ...known('partition', override.partition, same<number>),
+        }
+      : known('bytesPerSecond', override.bytesPerSecond, same<number>);
+  return { kind, flow, ...place, by, why, at: iso(atMs), ...known('until', untilMs, iso) };
 }
 
 export function agentStatusJson(status: MeshStatus): AgentStatusJson {
@@ -171,6 +187,11 @@ export function agentStatusJson(status: MeshStatus): AgentStatusJson {
       why: peer.why,
     })),
     groups: { ...status.groups },
+    overrides: status.overrides.map(overrideJson),
+    positions: status.positions.map(({ asOfMs, ...source }) => ({
+      ...source,
+      ...known('asOf', asOfMs, iso),
+    })),
   };
 }
 

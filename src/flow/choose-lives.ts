@@ -27,8 +27,10 @@ export function chooseLives(
   const known = journal.get(key);
   const ids = { sourceTopicId: topicIds.source, targetTopicId: topicIds.target };
   if (known === undefined) {
-    const start = settings.start === 'latest' ? ends.sourceEnd : ends.sourceStart;
-    const record = { generation: 1, producerIds: [], startOffset: BigInt(start), ...ids };
+    const partitionsAtStart = firstPartitions(key, topicIds.source, context);
+    const isLatest = settings.start === 'latest' && key.partition < partitionsAtStart;
+    const startOffset = BigInt(isLatest ? ends.sourceEnd : ends.sourceStart);
+    const record = { generation: 1, producerIds: [], startOffset, partitionsAtStart, ...ids };
     return { record, isNew: true, isTargetKnown: false };
   }
   const isSourceNew = known.sourceTopicId !== topicIds.source;
@@ -40,9 +42,22 @@ export function chooseLives(
     return { record: known, isNew: false, isTargetKnown: false };
   }
   const startOffset = BigInt(ends.sourceStart);
-  const { producerIds } = known;
-  const record = { producerIds, ...ids, generation: known.generation + 1, startOffset };
+  const next = { generation: known.generation + 1, startOffset, isContinued: false };
+  const record = { ...known, ...ids, ...next };
   return { record, isNew: true, isTargetKnown: !isTargetNew };
+}
+
+/**
+ * How many partitions the source topic had when it was first looked at: whatever was written to
+ * those added since is new to the flow, wherever it starts.
+ */
+function firstPartitions({ flow, topic }: CopyKey, topicId: string, context: FlowContext): number {
+  const partitions = context.source.topic(topic)?.partitions ?? [];
+  const known = partitions.flatMap(({ partition }) => {
+    const found = context.journal.get({ flow, topic, partition });
+    return found?.sourceTopicId === topicId ? [found.partitionsAtStart ?? Infinity] : [];
+  });
+  return Math.min(partitions.length, ...known);
 }
 
 /** The life that begins where the source's log is another from there on. */

@@ -20,6 +20,8 @@ export interface CopyRecord {
   readonly targetTopicId: string;
   /** What lies before `startOffset` was copied in an earlier generation, and is still there. */
   readonly isContinued?: boolean;
+  /** Partitions of the source topic at the first look: those beyond were added later. */
+  readonly partitionsAtStart?: number;
 }
 
 export interface CopyKey {
@@ -39,6 +41,7 @@ function parseValue(key: string, value: Buffer): CopyRecord {
     // The fields are checked one by one below: this only says that there may be any.
     const fields = JSON.parse(value.toString('utf8')) as Partial<Record<keyof CopyRecord, unknown>>;
     const { producerIds, generation, startOffset, sourceTopicId, targetTopicId } = fields;
+    const { partitionsAtStart } = fields;
     if (!Array.isArray(producerIds) || !Number.isSafeInteger(generation)) throw new Error('shape');
     if (typeof sourceTopicId !== 'string' || typeof targetTopicId !== 'string') {
       throw new Error('topic ids');
@@ -50,6 +53,7 @@ function parseValue(key: string, value: Buffer): CopyRecord {
       sourceTopicId,
       targetTopicId,
       ...(fields.isContinued === true ? { isContinued: true } : {}),
+      ...(partitionsAtStart === undefined ? {} : { partitionsAtStart: Number(partitionsAtStart) }),
     };
   } catch (cause) {
     throw new MeshError('state_corrupt', `record ${key}: not a copy record of version 1`, {

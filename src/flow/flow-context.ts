@@ -4,10 +4,13 @@ import type { BufferPool } from '../base/buffer-pool.ts';
 import type { SlotShare } from '../kafka/slots.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
+import type { AclLedger } from './acl-sync.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
 import type { EpochJournal } from './epoch-journal.ts';
+import type { FlowControls } from './flow-controls.ts';
+import type { FlowNotice } from './status.ts';
 import type { TargetLimits } from './target-limits.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
@@ -18,10 +21,15 @@ export interface FlowEvent {
     | 'foreign_writer'
     | 'fence_changed'
     | 'looped_records'
-    | 'partition_paused';
+    | 'partition_paused'
+    | 'topic_blocked'
+    | 'paused'
+    | 'resumed'
+    | 'limited'
+    | FlowNotice['kind'];
   readonly flow: string;
   readonly topic: string;
-  readonly partition: number;
+  readonly partition: number; // -1: the topic as a whole
   readonly text: string;
   /** Offsets lost or in doubt: `[from, to)` at the site named. */
   readonly range?: { readonly site: string; readonly from: bigint; readonly to: bigint };
@@ -30,6 +38,8 @@ export interface FlowEvent {
 export interface FlowTimings {
   /** Between two looks at the topics and partitions of both clusters. */
   readonly upkeepMs: number;
+  /** Between two looks at the settings and ACLs of topics. */
+  readonly syncMs: number;
   readonly fetchWaitMs: number;
   readonly produceTimeoutMs: number;
   readonly retryDelayMsMin: number;
@@ -38,6 +48,7 @@ export interface FlowTimings {
 
 export const defaultTimings: FlowTimings = {
   upkeepMs: 5_000,
+  syncMs: 60_000,
   fetchWaitMs: 500,
   produceTimeoutMs: 30_000,
   retryDelayMsMin: 500,
@@ -56,6 +67,8 @@ export interface FlowContext {
   readonly maps: MapBook;
   readonly journal: CopyJournal;
   readonly epochs: EpochJournal;
+  readonly controls: FlowControls;
+  readonly acls: AclLedger;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;

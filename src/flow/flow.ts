@@ -5,10 +5,11 @@
  * Invariant: a partition is copied here only while this agent holds its slot. What makes that
  * safe is the fence of take-over.ts; slots only share out the work.
  */
-import { crc32c } from '@node-rs/crc32';
 import { Semaphore } from '../base/semaphore.ts';
-import { errorMessage, isMeshError } from '../base/errors.ts';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { slotCount } from '../kafka/slots.ts';
+import { AclSync } from './acl-sync.ts';
+import { ConfigSync } from './config-sync.ts';
 import type { FlowContext } from './flow-context.ts';
 import { FlowMeter } from './flow-meter.ts';
 import { holdIds } from './hold-ids.ts';
@@ -17,18 +18,19 @@ import { LeaderLogs } from './leader-logs.ts';
 import { LinkShelf } from './link-shelf.ts';
 import { keepHidden } from './missing-topics.ts';
 import { PartitionCopy } from './partition-copy.ts';
+import { slotOf } from './slot-of.ts';
 import { SourceReader } from './source-reader.ts';
-import type { FlowState, FlowStatus, HeldBy, PartitionStatus } from './status.ts';
+import { asHeld, judge } from './judgement.ts';
+import type { FlowStatus, PartitionStatus } from './status.ts';
 import { LimitReader } from './limit-reader.ts';
 import { TargetWriter } from './target-writer.ts';
+import { TopicOwnership } from './topic-ownership.ts';
 import { TopicUpkeep, type CarriedTopic } from './topic-upkeep.ts';
 
 const takeOversMax = 16;
 const meterMs = 1_000;
 /** Meter readings between two looks at the ends of what is not being fetched. */
 const idleEndsEvery = 5;
-/** A flow is `lagging` only when its oldest record waits longer than this. */
-const laggingSeconds = 2;
 
 interface Running {
   readonly copy: PartitionCopy;
@@ -36,14 +38,11 @@ interface Running {
   readonly done: Promise<void>;
 }
 
-/** The slot that a source partition belongs to, the same at every agent. */
-export function slotOf(topic: string, partition: number): number {
-  return crc32c(`${topic}/${partition}`) % slotCount;
-}
-
 export class Flow {
   readonly #context: FlowContext;
   readonly #upkeep: TopicUpkeep;
+  readonly #configs: ConfigSync;
+  readonly #acls: AclSync;
   readonly #limits: LimitReader;
   readonly #reader: SourceReader;
   readonly #writer: TargetWriter;
@@ -54,12 +53,17 @@ export class Flow {
   readonly #takeOvers = new Semaphore(takeOversMax);
   readonly #running = new Map<string, Running>();
   #carried: readonly CarriedTopic[] = [];
+  readonly #failing = new Set<string>();
+  #wanted = 0;
   #hasLooked = false;
 
   constructor(context: FlowContext) {
     const { deps, settings } = context;
     this.#context = context;
-    this.#upkeep = new TopicUpkeep(context);
+    const ownership = new TopicOwnership(context);
+    this.#upkeep = new TopicUpkeep(context, ownership);
+    this.#configs = new ConfigSync(context, ownership);
+    this.#acls = new AclSync(context);
     this.#limits = new LimitReader(context);
     this.#reader = new SourceReader(context);
     this.#writer = new TargetWriter(context, () => this.#reader.wake());
@@ -75,8 +79,11 @@ export class Flow {
 
   /** Runs until the signal fires; resolves when everything that was started has ended. */
   async run(signal: AbortSignal): Promise<void> {
-    const { slots, source, target } = this.#context;
+    const { slots, source, target, controls } = this.#context;
+    const share = (): void => controls.rate.setShare(slots.held.size / slotCount);
+    share();
     const stopListening = [
+      slots.onChange(share),
       slots.onChange(() => this.#reconcile(signal)),
       target.onChange(() => this.#kickAll()),
       source.onChange(() => {
@@ -97,21 +104,41 @@ export class Flow {
     await this.#targetLinks[Symbol.asyncDispose]();
   }
 
-  pause(): void {
-    this.#reader.setPaused(true);
-  }
-
-  resume(): void {
-    this.#reader.setPaused(false);
+  /** Tries again at once whatever is paused by its own trouble. */
+  retryNow(): void {
+    this.#upkeep.retryNow();
     this.#retryPaused(true);
   }
 
+  /** @throws MeshError precondition, saying what is carried */
+  checkCarried(topic: string, partition: number | undefined): void {
+    if (!this.#hasLooked) return;
+    const found = this.#carried.find((one) => one.topic === topic);
+    if (found === undefined) {
+      throw new MeshError('precondition', `${this.id} carries no topic ${topic}`);
+    }
+    if (partition === undefined || partition < found.partitions) return;
+    const text = `${topic} has the partitions 0 to ${found.partitions - 1}: no ${partition}`;
+    throw new MeshError('precondition', text);
+  }
+
   status(): FlowStatus {
-    const { settings, agent, slots } = this.#context;
+    const { settings, agent, slots, controls } = this.#context;
     const partitions = this.#copies().map((copy) => copy.status());
     const lag = partitions.reduce((sum, one) => sum + (one.lagRecords ?? 0n), 0n);
     const lagSeconds = oldest(partitions);
-    const { state, heldBy, why } = this.#judge(partitions, lagSeconds);
+    const held = partitions.map((one) => asHeld(one, controls));
+    const refused = this.#refusedTopics();
+    const { state, heldBy, why } = judge({
+      context: this.#context,
+      partitions,
+      held,
+      refused: refused[0],
+      lagSeconds,
+      sourceWhy: this.#reader.why,
+      targetWhy: this.#writer.why,
+      hasLooked: this.#hasLooked,
+    });
     return {
       flow: settings.id,
       agent,
@@ -119,48 +146,14 @@ export class Flow {
       lagRecords: lag,
       lagSeconds,
       ...this.#meter.rates(),
+      limitBytesPerSecond: controls.rate.bytesPerSecond,
       heldBy,
       why,
       slotsHeld: slots.held.size,
       slotsTotal: slotCount,
-      partitions: [...partitions, ...this.#refusedTopics()],
+      partitions: [...held, ...refused],
+      notices: [...this.#configs.notices, ...this.#acls.notices],
     };
-  }
-
-  #judge(
-    partitions: readonly PartitionStatus[],
-    lagSeconds: number | undefined,
-  ): { state: FlowState; heldBy: HeldBy | undefined; why: string } {
-    const { source, target } = this.#context;
-    const paused = partitions.filter((one) => one.state === 'paused');
-    if (this.#reader.isPaused) {
-      return { state: 'lagging', heldBy: 'paused', why: 'paused by an operator' };
-    }
-    if (source.unreachableSinceMs !== undefined || this.#reader.why !== undefined) {
-      const why = this.#reader.why ?? source.why;
-      return { state: 'unreachable', heldBy: 'unreachable', why: `source: ${why}` };
-    }
-    if (target.unreachableSinceMs !== undefined || this.#writer.why !== undefined) {
-      const why = this.#writer.why ?? target.why;
-      return { state: 'unreachable', heldBy: 'target', why: `target: ${why}` };
-    }
-    const first = paused[0];
-    if (first !== undefined) {
-      const why = `${paused.length} paused, ${first.topic}/${first.partition}: ${first.why}`;
-      return { state: 'blocked', heldBy: 'blocked', why };
-    }
-    const refused = this.#refusedTopics()[0];
-    if (refused !== undefined) {
-      return { state: 'blocked', heldBy: 'blocked', why: `${refused.remoteTopic}: ${refused.why}` };
-    }
-    const isStarting = partitions.some((one) => one.state !== 'copying');
-    if (!this.#hasLooked || isStarting) return { state: 'starting', heldBy: undefined, why: '' };
-    if (lagSeconds === undefined || lagSeconds <= laggingSeconds) {
-      return { state: 'current', heldBy: undefined, why: '' };
-    }
-    const isTarget = !this.#context.budget.hasRoom;
-    const heldBy = this.#reader.isLimited ? 'limit' : isTarget ? 'target' : 'wan';
-    return { state: 'lagging', heldBy, why: '' };
   }
 
   #refusedTopics(): PartitionStatus[] {
@@ -188,11 +181,14 @@ export class Flow {
       try {
         const found = await this.#upkeep.round();
         const carried = await keepHidden(this.#context, this.#carried, found, this.#copies());
+        await this.#besides('settings', () => this.#configs.round(carried));
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
+        const isSame = carried === this.#carried && this.#running.size === this.#wanted;
         this.#carried = carried;
         this.#hasLooked = true;
-        this.#reconcile(signal);
+        if (!isSame) this.#reconcile(signal);
+        await this.#besides('ACLs', () => this.#acls.round(carried));
       } catch (error) {
         const isOver = isMeshError(error, 'aborted');
         if (!isOver) {
@@ -200,6 +196,19 @@ export class Flow {
         }
       }
       await deps.clock.sleep(timings.upkeepMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** Work that copying does not wait for: when it fails it is tried again in the next round. */
+  async #besides(what: string, work: () => Promise<void>): Promise<void> {
+    const { deps, settings } = this.#context;
+    try {
+      await work();
+      this.#failing.delete(what);
+    } catch (error) {
+      const level = this.#failing.has(what) ? 'debug' : 'warn';
+      this.#failing.add(what);
+      deps.log[level]({ flow: settings.id, why: errorMessage(error) }, `${what} not followed`);
     }
   }
 
@@ -217,6 +226,7 @@ export class Flow {
       }
     }
     for (const [key, { stop }] of this.#running) if (!wanted.has(key)) stop.abort();
+    this.#wanted = wanted.size;
   }
 
   #start(key: string, id: PartitionCopy['id']): void {
@@ -253,11 +263,13 @@ export class Flow {
   }
 
   async #measure(signal: AbortSignal): Promise<void> {
+    const { controls } = this.#context;
     for (let reading = 0; !signal.aborted; reading += 1) {
       this.#meter.read(this.#copies().reduce((lag, copy) => lag + copy.lagRecords, 0));
       if (reading % idleEndsEvery === 0) {
         const isIdle = (copy: PartitionCopy): boolean =>
-          this.#reader.isPaused || copy.state !== 'copying';
+          controls.pauseOf(copy.id.topic, copy.id.partition) !== undefined ||
+          copy.state !== 'copying';
         await readIdleEnds(this.#context, this.#copies().filter(isIdle));
       }
       await this.#context.deps.clock.sleep(meterMs, signal).catch(() => undefined);

@@ -6,6 +6,7 @@
 import type { FlowContext } from './flow-context.ts';
 
 const rereadMs = 60_000;
+const sizeKey = 'max.message.bytes';
 
 export class LimitReader {
   readonly #context: FlowContext;
@@ -32,9 +33,9 @@ export class LimitReader {
     const { target, limits, deps } = this.#context;
     const known = names.filter((name) => target.topic(name) !== undefined);
     if (known.length === 0) return;
-    const configs = await target.cluster.topicConfigs(known);
+    const configs = await target.cluster.topicConfigs(known, [sizeKey]);
     for (const [name, entries] of configs) {
-      const bytes = entries.find((entry) => entry.name === 'max.message.bytes')?.value;
+      const bytes = entries.find((entry) => entry.name === sizeKey)?.value;
       if (typeof bytes === 'string') limits.setMessageBytesMax(name, Number(bytes));
       this.#readAtMs.set(name, deps.clock.monotonicMs());
     }

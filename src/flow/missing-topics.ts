@@ -17,19 +17,21 @@ export async function keepHidden(
   now: readonly CarriedTopic[],
   copies: readonly PartitionCopy[],
 ): Promise<readonly CarriedTopic[]> {
+  if (before === now) return now;
   const found = new Map(now.map((one) => [one.topic, one]));
+  const kept = new Map<string, CarriedTopic>();
   for (const carried of before) {
     const { topic, remoteTopic, partitions } = carried;
     const current = found.get(topic);
     if (current === undefined && context.source.topic(topic) === undefined) {
-      if (await isHidden(context.source, topic)) found.set(topic, carried);
+      if (await isHidden(context.source, topic)) kept.set(topic, carried);
       else tellDeleted(context, topic, copies);
     } else if (current?.partitions === 0 && context.target.topic(remoteTopic) === undefined) {
       const isKept = await isHidden(context.target, remoteTopic);
-      if (isKept) found.set(topic, { ...current, partitions });
+      if (isKept) kept.set(topic, { ...current, partitions });
     }
   }
-  return [...found.values()];
+  return kept.size === 0 ? now : [...new Map([...found, ...kept]).values()];
 }
 
 async function isHidden({ cluster }: ClusterView, topic: string): Promise<boolean> {

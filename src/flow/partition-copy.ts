@@ -246,6 +246,7 @@ export class PartitionCopy {
     const verdict = answer === undefined ? 'repeat' : produceVerdict(answer.errorCode);
     if (verdict === 'acknowledged' && answer !== undefined && window.isHead(pending)) {
       this.#acknowledge(copying, pending, Number(answer.baseOffset));
+      copying.tenure.map.setLogStarts({ source: -1, target: Number(answer.logStartOffset) });
       return;
     }
     // After a repeatable failure, later batches fail for want of their predecessor (45): the same.
@@ -392,6 +393,7 @@ export class PartitionCopy {
   async #stamp(copying: Copying, fetched: FetchedPartition): Promise<void> {
     this.#parts.meter.fetched(fetched.records.length);
     this.#progress.setSourceEnd(Number(fetched.lastStableOffset));
+    copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
     const { aborted } = fetched;
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
     await copying.source.note(records, copying.fetchPosition);

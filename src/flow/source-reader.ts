@@ -11,16 +11,17 @@ import { Backoff } from '../base/retry.ts';
 import type { BrokerLink, FetchedPartition } from '../kafka/cluster.ts';
 import { corrupt } from '../records/corrupt.ts';
 import type { FlowContext } from './flow-context.ts';
+import { IdlePoll } from './idle-poll.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
 const fetchBytesMax = 8 * 1024 * 1024;
-const fetchesPerSecond = 4;
 const partitionBytesMax = 4 * 1024 * 1024;
 /** Once could be chance: what there is and what is given are not read at one instant. */
 const emptyAnswersMax = 3;
 
 interface BrokerLoop {
   readonly copies: Set<PartitionCopy>;
+  readonly poll: IdlePoll;
   wake: () => void;
 }
 
@@ -31,8 +32,6 @@ export class SourceReader {
   readonly #running = new Set<Promise<void>>();
   readonly #emptyAnswers = new Map<PartitionCopy, number>();
   #signal: AbortSignal | undefined;
-  #isPaused = false;
-  #isLimited = false;
   #why: string | undefined;
 
   constructor(context: FlowContext) {
@@ -42,20 +41,6 @@ export class SourceReader {
   /** Why the source does not answer; undefined while it does. */
   get why(): string | undefined {
     return this.#why;
-  }
-
-  /** True while the flow's limit, and nothing else, makes it wait. */
-  get isLimited(): boolean {
-    return this.#isLimited;
-  }
-
-  get isPaused(): boolean {
-    return this.#isPaused;
-  }
-
-  setPaused(isPaused: boolean): void {
-    this.#isPaused = isPaused;
-    this.#wakeAll();
   }
 
   add(copy: PartitionCopy): void {
@@ -79,44 +64,57 @@ export class SourceReader {
     // Each loop listens for the end, and there is one per broker: more than Node's limit for leaks.
     setMaxListeners(0, stop.signal);
     this.#signal = stop.signal;
-    const stopListening = this.#context.source.onChange(() => this.#reassign());
+    const stopListening = [
+      this.#context.source.onChange(() => this.#reassign()),
+      this.#context.controls.onChange(() => this.#wakeAll()),
+    ];
     this.#reassign();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
     stop.abort();
-    stopListening();
+    for (const stopOne of stopListening) stopOne();
     this.#wakeAll();
     await Promise.all(this.#running);
   }
 
   #wakeAll(): void {
-    for (const loop of this.#loops.values()) loop.wake();
+    for (const loop of this.#loops.values()) this.#wake(loop);
+  }
+
+  #wake(loop: BrokerLoop): void {
+    loop.wake();
+    loop.poll.interruptFor(loop.copies, (copy) => this.#isWanted(copy));
+  }
+
+  #isWanted(copy: PartitionCopy): boolean {
+    return copy.wantsFetch && !this.#isPaused(copy);
   }
 
   #reassign(): void {
     for (const loop of this.#loops.values()) loop.copies.clear();
     for (const copy of this.#copies) {
       copy.releaseHold();
-      this.#assign(copy);
+      this.#assign(copy, false);
     }
     this.#wakeAll();
   }
 
-  #assign(copy: PartitionCopy): void {
+  #assign(copy: PartitionCopy, mayWake = true): void {
     const leader = this.#context.source.leader(copy.id.topic, copy.id.partition);
     const signal = this.#signal;
     if (leader === undefined || signal === undefined || signal.aborted) return;
     let loop = this.#loops.get(leader);
     if (loop === undefined) {
-      loop = { copies: new Set(), wake: () => undefined };
+      const poll = new IdlePoll(this.#context.timings.fetchWaitMs);
+      loop = { copies: new Set(), poll, wake: () => undefined };
       this.#loops.set(leader, loop);
       const running = this.#read(leader, loop, signal);
       this.#running.add(running);
     }
     loop.copies.add(copy);
-    loop.wake();
+    if (mayWake) this.#wake(loop);
   }
 
   async #read(brokerId: number, loop: BrokerLoop, signal: AbortSignal): Promise<void> {
@@ -128,7 +126,8 @@ export class SourceReader {
     signal.addEventListener('abort', onAbort, { once: true });
     while (!signal.aborted) {
       await this.#context.budget.room(signal);
-      const wanted = this.#isPaused ? [] : [...loop.copies].filter((copy) => copy.wantsFetch);
+      await this.#context.controls.rate.ready(signal);
+      const wanted = [...loop.copies].filter((copy) => this.#isWanted(copy));
       if (wanted.length === 0) {
         await this.#sleepUntilWoken(loop, signal);
         continue;
@@ -136,14 +135,14 @@ export class SourceReader {
       try {
         if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
         turn += 1;
-        const bytes = await this.#fetchOnce(link, wanted, turn);
+        loop.poll.end(await this.#fetchOnce(link, wanted, turn, loop.poll.begin(wanted, link)));
         backoff.reset();
         this.#why = undefined;
-        await this.#throttle(bytes, signal);
       } catch (error) {
         await link?.[Symbol.asyncDispose]();
         link = undefined;
         if (isMeshError(error, 'aborted') || isAborted(signal)) break;
+        if (loop.poll.fail()) continue;
         this.#why = errorMessage(error);
         const level = backoff.attempts === 0 ? 'warn' : 'debug';
         deps.log[level]({ flow: settings.id, broker: brokerId, why: this.#why }, 'fetch failed');
@@ -158,6 +157,7 @@ export class SourceReader {
     link: BrokerLink,
     wanted: readonly PartitionCopy[],
     turn: number,
+    maxWaitMs: number,
   ): Promise<number> {
     const first = turn % wanted.length;
     const ordered = [...wanted.slice(first), ...wanted.slice(0, first)];
@@ -177,20 +177,21 @@ export class SourceReader {
     });
     const response = await link.fetch({
       partitions,
-      maxWaitMs: this.#context.timings.fetchWaitMs,
+      maxWaitMs,
       minBytes: 1,
-      maxBytes: this.#fetchBytes(),
+      maxBytes: Math.min(fetchBytesMax, this.#context.controls.rate.fetchBytes),
       isolation: 'read_committed',
     });
     try {
-      let bytes = 0;
-      // What a long poll brings after the flow was paused is fetched again when it goes on.
-      for (const fetched of this.#isPaused ? [] : response.partitions) {
+      const { rate } = this.#context.controls;
+      const bytes = response.partitions.reduce((sum, { records }) => sum + records.length, 0);
+      rate.take(bytes);
+      for (const fetched of response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
-        if (found === undefined) continue;
+        // What a long poll brings after a pause began is fetched again when it is over.
+        if (found === undefined || this.#isPaused(found.copy)) continue;
         await found.copy.onFetched(fetched, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
-        bytes += fetched.records.length;
       }
       return bytes;
     } finally {
@@ -214,20 +215,8 @@ export class SourceReader {
     copy.lose(corrupt(`${copy.id.topic}/${copy.id.partition}@${offset}`, text));
   }
 
-  /** Under a limit, little at a time: so that the ends of all partitions are seen often. */
-  #fetchBytes(): number {
-    const { bytesPerSecond } = this.#context.settings.limit;
-    return Math.min(fetchBytesMax, Math.ceil((bytesPerSecond ?? Infinity) / fetchesPerSecond));
-  }
-
-  /** Keeps to the flow's limit by waiting as long as what was fetched may take. */
-  async #throttle(bytes: number, signal: AbortSignal): Promise<void> {
-    const { bytesPerSecond } = this.#context.settings.limit;
-    if (bytesPerSecond === undefined || bytes === 0) return;
-    const { clock } = this.#context.deps;
-    this.#isLimited = true;
-    await clock.sleep((bytes / bytesPerSecond) * 1000, signal).catch(() => undefined);
-    this.#isLimited = false;
+  #isPaused({ id }: PartitionCopy): boolean {
+    return this.#context.controls.pauseOf(id.topic, id.partition) !== undefined;
   }
 
   async #sleepUntilWoken(loop: BrokerLoop, signal: AbortSignal): Promise<void> {

@@ -43,6 +43,14 @@ export interface PartitionStatus {
   readonly heldByAgent: string;
 }
 
+/** Something about a remote topic that holds nothing back, and that an operator should know. */
+export interface FlowNotice {
+  readonly kind:
+    'configs_refused' | 'retention_shorter' | 'more_partitions' | 'acls_refused' | 'writer_allowed';
+  readonly topic: string; // at the target, or a pattern such as `east.*`
+  readonly text: string;
+}
+
 export interface FlowStatus {
   readonly flow: FlowId;
   readonly agent: string; // `west-1`: who reports; its partitions only
@@ -53,9 +61,12 @@ export interface FlowStatus {
   readonly trendRecordsPerSecond: number;
   readonly recordsPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Of the flow as a whole, over all agents of the site; undefined: none. */
+  readonly limitBytesPerSecond: number | undefined;
   readonly heldBy: HeldBy | undefined;
   readonly why: string;
   readonly slotsHeld: number;
   readonly slotsTotal: number;
   readonly partitions: readonly PartitionStatus[];
+  readonly notices: readonly FlowNotice[];
 }

@@ -9,6 +9,7 @@
 import { MeshError } from '../base/errors.ts';
 import type { Fence } from '../kafka/cluster.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
+import type { Run } from '../offsets/run.ts';
 import { chooseLives, nextLife, type Lives } from './choose-lives.ts';
 import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { FlowContext } from './flow-context.ts';
@@ -85,6 +86,7 @@ export async function takeOver(
   const marker = Number(fence.markerOffset);
   const recovery: Recovery = { ...work, reader, map, record, marker, lives, wasCut };
   const recovered = await recover(recovery);
+  map.setLogStarts({ source: ends.sourceStart, target: ends.targetStart });
   const source = await askSource(work, record, recovered.position);
   if (source.isNewLife) {
     await context.journal.put(key, nextLife(record, source.position));
@@ -201,7 +203,7 @@ async function recover(recovery: Recovery): Promise<Recovered> {
     const logs = { ...recovery, resets: parts.resets, ends: { ...ends, targetEnd: marker } };
     const { source } = await findCut(logs);
     // What the map says of what vanished does not count from here on.
-    map.begin(nextTakeover(recovery), source);
+    map.begin(nextTakeover(recovery), { source, target: marker + 1 });
     return { position: source, unmapped: stillUnmapped(recovery) };
   }
   if (marker < end.target) {
@@ -212,14 +214,15 @@ async function recover(recovery: Recovery): Promise<Recovered> {
   const tail = await reader.read(from, marker, signal);
   for (const range of tail.foreign) parts.resets.tellForeign(range);
   const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset));
-  map.begin(nextTakeover(recovery), scanned);
   let position = scanned;
+  const unknown: Run[] = [];
   for (const run of tail.runs) {
     if (run.sourceOffset < position) continue; // known already
-    map.append(run);
+    unknown.push(run);
     position = run.sourceOffset + run.length;
   }
-  map.scannedTo(position);
+  map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
+  map.fill(unknown, scanned, position);
   return { position, unmapped: stillUnmapped(recovery) };
 }
 
@@ -246,22 +249,23 @@ async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
   const { reader, marker, ends, record, map, id, lives, signal } = recovery;
   const { isContinued = false } = record;
   const start = Number(record.startOffset);
+  const log = `${id.remoteTopic}/${id.partition}`;
   const details = { topic: id.remoteTopic, partition: id.partition };
   const found = await reader.last(ends.targetStart, marker, signal);
   if (found.run !== undefined) {
     const position = Math.max(start, found.run.sourceOffset + found.run.length);
-    map.begin(nextTakeover(recovery), position);
+    map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
     const range = { from: ends.targetStart, to: marker, sourceFrom: start, sourceTo: position };
     return { position, unmapped: { ...range, isContinued } };
   }
   if (found.hasRecords && !found.hasOtherLife && !lives.isTargetKnown) {
-    const text = `${id.remoteTopic}/${id.partition} holds records that no agent of this mesh wrote`;
+    const text = `${log} holds records that no agent of this mesh wrote`;
     throw new MeshError('not_ours', text, { details });
   }
   if (ends.targetStart > 0 && !lives.isNew && !found.hasOtherLife) {
-    const text = `${id.remoteTopic}/${id.partition} is empty and its offset map is lost`;
-    throw new MeshError('target_reset', `${text}: where copying stood is not known`, { details });
+    const text = `${log} is empty and its offset map is lost: where copying stood is not known`;
+    throw new MeshError('target_reset', text, { details });
   }
-  map.begin(nextTakeover(recovery), start, !isContinued);
+  map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, !isContinued);
   return { position: start, unmapped: undefined };
 }

@@ -3,12 +3,21 @@
  * record, grows their partitions, never shrinks or deletes anything.
  *
  * Invariant: a partition is carried only once it is there at the target, so partitions grow
- * target-first whatever the timing.
+ * target-first whatever the timing. What is refused for one topic is no hindrance for the others.
  */
 import { errorMessage, isMeshError } from '../base/errors.ts';
-import type { NewTopic, TopicConfigEntry, TopicMetadata } from '../kafka/cluster.ts';
+import type {
+  ClusterMetadata,
+  NewTopic,
+  TopicConfigEntry,
+  TopicMetadata,
+} from '../kafka/cluster.ts';
+import { kafkaErrorName } from '../kafka/codes.ts';
+import { stateTopics } from '../kafka/internal-topics.ts';
 import { carriedTopic } from '../topology/carried.ts';
 import type { FlowContext } from './flow-context.ts';
+import { remoteConfigs } from './remote-configs.ts';
+import type { TopicOwnership } from './topic-ownership.ts';
 
 export interface CarriedTopic {
   readonly topic: string;
@@ -19,48 +28,83 @@ export interface CarriedTopic {
   readonly why: string;
 }
 
-/** Room for the header that stamping adds to every record of a batch. */
-const stampBytes = 64 * 1024;
-const messageBytesDefault = 1_048_588;
-const timestampWindowMs = '9223372036854775807';
+interface Wanted {
+  readonly source: TopicMetadata;
+  readonly remoteTopic: string;
+}
 
-/** Configs that belong to a cluster, or that replication decides by itself. */
-const ownConfigs =
-  /^(leader\.|follower\.|message\.timestamp\.|min\.insync|unclean\.|remote\.|local\.)/;
-const decidedConfigs: ReadonlySet<string> = new Set([
-  'compression.type',
-  'max.message.bytes',
-  'message.format.version',
-  'message.downconversion.enable',
-]);
+interface Settled {
+  readonly source: ClusterMetadata | undefined;
+  readonly target: ClusterMetadata | undefined;
+  readonly carried: readonly CarriedTopic[];
+}
+
+interface Refusal {
+  readonly why: string;
+  readonly retryAtMs: number;
+}
+
+/** Rounds until what was refused is tried again. */
+const retryRounds = 10;
+/** In one request: beyond some ten thousand the controller refuses it. */
+const partitionsPerRequest = 2_000;
+const alreadyThere = 36;
+const invalidPartitions = 37;
 
 export class TopicUpkeep {
   readonly #context: FlowContext;
-  readonly #refused = new Map<string, string>();
+  readonly #ownership: TopicOwnership;
+  readonly #refused = new Map<string, Refusal>();
+  /** A round that left nothing to do, and what it saw: while that is all the same it holds. */
+  #settled: Settled | undefined;
 
-  constructor(context: FlowContext) {
+  constructor(context: FlowContext, ownership: TopicOwnership) {
     this.#context = context;
+    this.#ownership = ownership;
   }
 
   /** One round: what is carried now, after what was missing at the target has been made. */
   async round(): Promise<readonly CarriedTopic[]> {
+    const { source, target } = this.#context;
+    const seen = source.current;
+    const settled = this.#settled;
+    const isSame = settled?.source === seen && settled?.target === target.current;
+    if (isSame && settled !== undefined && this.#refused.size === 0) return settled.carried;
     const wanted = this.#wanted();
-    await this.#create(wanted.filter(({ remoteTopic }) => this.#remote(remoteTopic) === undefined));
-    for (const { source, remoteTopic } of wanted) await this.#grow(source, remoteTopic);
-    return wanted.map(({ source, remoteTopic }) => ({
-      topic: source.name,
-      remoteTopic,
-      partitions: Math.min(
-        source.partitions.length,
-        this.#remote(remoteTopic)?.partitions.length ?? 0,
-      ),
-      why: this.#refused.get(remoteTopic) ?? '',
-    }));
+    const names = new Set(wanted.map(({ remoteTopic }) => remoteTopic));
+    for (const name of this.#refused.keys()) if (!names.has(name)) this.#refused.delete(name);
+    await this.#create(
+      wanted.filter(({ remoteTopic }) => {
+        return this.#remote(remoteTopic) === undefined && this.#isDue(remoteTopic);
+      }),
+    );
+    await this.#growAll(wanted);
+    const carried = wanted.map((one) => this.#carried(one));
+    const isWhole = wanted.every((one, at) => {
+      return carried[at]?.partitions === one.source.partitions.length;
+    });
+    this.#settled = isWhole ? { source: seen, target: target.current, carried } : undefined;
+    return carried;
   }
 
-  #wanted(): { source: TopicMetadata; remoteTopic: string }[] {
+  #carried({ source, remoteTopic }: Wanted): CarriedTopic {
+    const there = this.#remote(remoteTopic)?.partitions.length ?? 0;
+    return {
+      topic: source.name,
+      remoteTopic,
+      partitions: Math.min(source.partitions.length, there),
+      why: this.#refused.get(remoteTopic)?.why ?? '',
+    };
+  }
+
+  /** What was refused is tried again in the next round. */
+  retryNow(): void {
+    for (const [name, { why }] of this.#refused) this.#refused.set(name, { why, retryAtMs: 0 });
+  }
+
+  #wanted(): Wanted[] {
     const { source, settings, topology } = this.#context;
-    const wanted: { source: TopicMetadata; remoteTopic: string }[] = [];
+    const wanted: Wanted[] = [];
     for (const topic of source.current?.topics.values() ?? []) {
       if (topic.isInternal) continue;
       const answer = carriedTopic(settings, topology, topic.name);
@@ -73,48 +117,107 @@ export class TopicUpkeep {
     return this.#context.target.topic(name);
   }
 
-  async #create(missing: readonly { source: TopicMetadata; remoteTopic: string }[]): Promise<void> {
+  #isDue(remoteTopic: string): boolean {
+    const retryAtMs = this.#refused.get(remoteTopic)?.retryAtMs ?? 0;
+    return this.#context.deps.clock.monotonicMs() >= retryAtMs;
+  }
+
+  #refuse(remoteTopic: string, why: string): void {
+    const { deps, timings, settings, onEvent } = this.#context;
+    const isNew = this.#refused.get(remoteTopic)?.why !== why;
+    const retryAtMs = deps.clock.monotonicMs() + retryRounds * timings.upkeepMs;
+    this.#refused.set(remoteTopic, { why, retryAtMs });
+    if (!isNew) return;
+    const about = { flow: settings.id, topic: remoteTopic, partition: -1 };
+    onEvent({ kind: 'topic_blocked', ...about, text: why });
+  }
+
+  async #create(missing: readonly Wanted[]): Promise<void> {
     if (missing.length === 0) return;
-    const { source, target, deps, settings } = this.#context;
-    const configs = await source.cluster.topicConfigs(missing.map((topic) => topic.source.name));
-    const topics = missing.map((topic): NewTopic => ({
-      name: topic.remoteTopic,
-      partitions: topic.source.partitions.length,
-      replicationFactor: this.#replicationFactor(),
-      configs: remoteConfigs(configs.get(topic.source.name) ?? []),
-    }));
-    for (const result of await target.cluster.createTopics(topics)) {
-      const isThere = result.errorCode === 0 || result.errorCode === 36;
-      const before = this.#refused.get(result.name);
-      if (isThere) this.#refused.delete(result.name);
-      else this.#refused.set(result.name, createRefusal(result.errorCode, result.errorMessage));
-      const facts = { flow: settings.id, topic: result.name };
-      if (result.errorCode === 0) deps.log.info(facts, 'remote topic made');
-      else if (!isThere && before === undefined) {
-        deps.log.warn({ ...facts, why: this.#refused.get(result.name) }, 'remote topic refused');
-      }
+    const { source, target } = this.#context;
+    const names = missing.map((topic) => topic.source.name);
+    const [configs, known] = await Promise.all([
+      source.cluster.tryTopicConfigs(names),
+      this.#knownConfigs(),
+    ]);
+    const topics: NewTopic[] = [];
+    for (const wanted of missing) {
+      const entries = configs.get(wanted.source.name);
+      if (Array.isArray(entries)) topics.push(this.#newTopic(wanted, entries, known));
+      else if (isMeshError(entries)) this.#refuse(wanted.remoteTopic, entries.message);
+    }
+    for (const some of inRequests(topics)) {
+      for (const result of await target.cluster.createTopics(some)) this.#onCreated(result);
     }
     await target.refresh();
   }
 
-  async #grow(source: TopicMetadata, remoteTopic: string): Promise<void> {
-    const remote = this.#remote(remoteTopic);
-    const total = source.partitions.length;
-    if (remote === undefined) return;
-    if (remote.partitions.length >= total) {
-      this.#refused.delete(remoteTopic);
+  #newTopic(
+    { source, remoteTopic }: Wanted,
+    entries: readonly TopicConfigEntry[],
+    known: ReadonlySet<string>,
+  ): NewTopic {
+    const { configs } = this.#context.settings.sync;
+    return {
+      name: remoteTopic,
+      partitions: source.partitions.length,
+      replicationFactor: this.#replicationFactor(),
+      configs: remoteConfigs(entries, known, configs === false ? followAll : configs),
+    };
+  }
+
+  /** The settings that the target's brokers know: those that any topic of theirs has. */
+  async #knownConfigs(): Promise<ReadonlySet<string>> {
+    const { cluster } = this.#context.target;
+    const entries = (await cluster.topicConfigs([stateTopics.fences])).get(stateTopics.fences);
+    return new Set(entries?.map(({ name }) => name));
+  }
+
+  #onCreated(result: { name: string; errorCode: number; errorMessage: string }): void {
+    const { deps, settings } = this.#context;
+    const { name, errorCode } = result;
+    if (errorCode !== 0 && errorCode !== alreadyThere) {
+      this.#refuse(name, createRefusal(errorCode, result.errorMessage));
       return;
     }
+    this.#refused.delete(name);
+    if (errorCode === 0) deps.log.info({ flow: settings.id, topic: name }, 'remote topic made');
+  }
+
+  async #growAll(wanted: readonly Wanted[]): Promise<void> {
+    const small = wanted.flatMap(({ source, remoteTopic }) => {
+      const remote = this.#remote(remoteTopic);
+      if (remote === undefined) return [];
+      if (remote.partitions.length >= source.partitions.length) this.#refused.delete(remoteTopic);
+      else if (this.#isDue(remoteTopic)) return [{ topic: source.name, remote, source }];
+      return [];
+    });
+    if (small.length === 0) return;
+    const ours = await this.#ownership.ours(small);
+    for (const { remote, source } of small) {
+      const total = source.partitions.length;
+      if (ours.has(remote.name)) await this.#grow(remote.name, total);
+      else {
+        const why = `has ${remote.partitions.length} of ${total} partitions, and records that are`;
+        this.#refuse(remote.name, `${why} not ours: left as it is`);
+      }
+    }
+  }
+
+  async #grow(remoteTopic: string, total: number): Promise<void> {
     const { target, deps, settings } = this.#context;
     try {
       await target.cluster.createPartitions(remoteTopic, total);
-      this.#refused.delete(remoteTopic);
       deps.log.info({ flow: settings.id, topic: remoteTopic, total }, 'partitions added');
-      await target.refresh();
     } catch (error) {
       if (isMeshError(error) && error.retriable) throw error;
-      this.#refused.set(remoteTopic, `partitions cannot be added: ${errorMessage(error)}`);
+      // Another agent of the site was faster: the metadata will tell.
+      const isThere = isMeshError(error) && error.details['errorCode'] === invalidPartitions;
+      if (!isThere) {
+        this.#refuse(remoteTopic, `partitions cannot be added: ${errorMessage(error)}`);
+      }
     }
+    await target.refresh();
   }
 
   #replicationFactor(): number {
@@ -124,25 +227,28 @@ export class TopicUpkeep {
   }
 }
 
-/** The source's own settings, without what belongs to its cluster, and with what copying needs. */
-export function remoteConfigs(entries: readonly TopicConfigEntry[]): Record<string, string> {
-  const configs: Record<string, string> = {};
-  let messageBytes = messageBytesDefault;
-  for (const { name, value, isDefault, isSensitive } of entries) {
-    if (name === 'max.message.bytes' && value !== null) messageBytes = Number(value);
-    if (isDefault || isSensitive || value === null) continue;
-    if (ownConfigs.test(name) || decidedConfigs.has(name)) continue;
-    configs[name] = value;
+const followAll = { include: ['.*'], exclude: [] };
+
+/** Parts small enough to be taken in one request. */
+function* inRequests(topics: readonly NewTopic[]): Iterable<readonly NewTopic[]> {
+  let some: NewTopic[] = [];
+  let partitions = 0;
+  for (const topic of topics) {
+    if (some.length > 0 && partitions + topic.partitions > partitionsPerRequest) {
+      yield some;
+      some = [];
+      partitions = 0;
+    }
+    some.push(topic);
+    partitions += topic.partitions;
   }
-  configs['max.message.bytes'] = String(messageBytes + stampBytes);
-  configs['message.timestamp.type'] = 'CreateTime';
-  configs['message.timestamp.before.max.ms'] = timestampWindowMs;
-  configs['message.timestamp.after.max.ms'] = timestampWindowMs;
-  return configs;
+  if (some.length > 0) yield some;
 }
 
 function createRefusal(errorCode: number, text: string): string {
-  if (errorCode === 17) return `name refused, perhaps a collision of "." and "_": ${text}`;
+  if (errorCode === 17 && text.includes('collides')) {
+    return `its name collides with a topic that is there ("." and "_" are one to Kafka): ${text}`;
+  }
   if (errorCode === 29 || errorCode === 31) return `no permission to create it: ${text}`;
-  return `Kafka error ${errorCode} on creation: ${text}`;
+  return `cannot be made: ${kafkaErrorName(errorCode)} (${errorCode}): ${text}`;
 }

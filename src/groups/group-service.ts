@@ -3,10 +3,11 @@
  * tells peers, syncs, translates, fails over. The parts decide; this wires them and stores their
  * state.
  */
+import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
-import { errorMessage, isMeshError } from '../base/errors.ts';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
-import { LatestQueue } from '../base/latest-queue.ts';
+import { Reached } from '../base/reached.ts';
 import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
 import type { Topology } from '../topology/model.ts';
 import type {
@@ -18,13 +19,12 @@ import type {
   TranslatedPosition,
 } from './answer.ts';
 import { executePlan, makePlan, type ExecuteParts } from './failover.ts';
-import type { GroupCluster, SiteLiveness } from './group-ports.ts';
+import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type WrittenOffset } from './ledger.ts';
 import { switchover, type SwitchoverParts } from './switchover.ts';
 import {
-  updateKey,
   type FailoverRequest,
   type GroupUpdate,
   type SwitchoverRequest,
@@ -32,26 +32,32 @@ import {
   type TranslateRequest,
 } from './updates.ts';
 import { declaredMode } from './mode.ts';
-import { PositionsPoller } from './positions-poller.ts';
+import type { CommitOrigin, PositionsSource } from './positions-source.ts';
 import { PositionsStore } from './positions-store.ts';
+import { SiteReaders, type ReadCluster } from './site-readers.ts';
 import type { Translator } from './translator.ts';
+import { watchGroups } from './watch-groups.ts';
 
 export interface GroupServiceOptions {
   readonly site: SiteName;
   readonly topology: () => Topology;
   readonly translator: () => Translator;
   /** This site's own Kafka. */
-  readonly cluster: GroupCluster;
+  readonly cluster: ReadCluster;
   /** `__causeway-groups` */
   readonly log: StateLog;
   readonly liveness: (site: SiteName) => SiteLiveness;
   /** Another site's Kafka, while it can be reached. */
-  readonly remoteCluster: (site: SiteName) => GroupCluster | undefined;
+  readonly remoteCluster: (site: SiteName) => ReadCluster | undefined;
   readonly owns: (group: string, from: SiteName) => boolean;
 }
 
 const storeMs = 500;
-const updatesPerMessage = 500;
+const twoHomes = 'made at home at two sites in one epoch; the first by name counts';
+const heardMsMax = 5_000;
+
+const sourcesOf = (positions: readonly TranslatedPosition[]): TranslatedPosition['source'][] =>
+  positions.map(({ source }) => source);
 
 export class GroupService {
   readonly #options: GroupServiceOptions;
@@ -59,10 +65,11 @@ export class GroupService {
   readonly #store = new PositionsStore();
   readonly #ledger: Ledger;
   readonly #view: GroupView;
-  readonly #poller: PositionsPoller;
+  readonly #readers: SiteReaders;
   readonly #sync: GroupSync;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
+  readonly #loaded = new Reached();
   /** Groups whose home has moved; looked at when all that was stored has been loaded. */
   readonly #moved = new Set<string>();
 
@@ -76,40 +83,39 @@ export class GroupService {
     const store = this.#store;
     const ledger = new Ledger(
       (records) => log.append(records),
-      (group, homes) => {
-        const text =
-          'two sites were made the home of a group in one epoch; the first by name counts';
-        deps.log.error({ group, homes }, text);
-      },
+      (group, homes) => deps.log.error({ group, homes }, twoHomes),
     );
     this.#ledger = ledger;
-    this.#poller = new PositionsPoller(
+    const { topology, translator, liveness, remoteCluster } = options;
+    const parts = { site, topology, translator, cluster, liveness, remoteCluster, store, ledger };
+    const view = new GroupView({ ...parts, reader: (at) => this.#readers.reader(at) }, deps);
+    this.#view = view;
+    this.#readers = new SiteReaders(
       {
-        site,
-        cluster,
-        store,
-        isFollowed: (group) => declaredMode(options.topology(), group).isIncluded,
-        isOurs: (group, offset) => {
-          const home = this.#view.home(group);
-          return home !== undefined && home.site !== site && ledger.isOurs(group, offset);
-        },
+        ...parts,
+        isFollowed: (group) => declaredMode(topology(), group).isIncluded,
+        origin: (group, offset) => this.#originOf(group, offset),
+        settle: () => this.#ledgerHeard(),
+        otherSites: () => [...topology().sites.keys()].filter((one) => one !== site),
+        isAtHome: (group, at) => (view.home(group)?.site ?? at) === at,
       },
       deps,
     );
-    const { topology, translator, liveness, remoteCluster } = options;
-    const readOwn = (group: string): Promise<void> => this.#poller.readGroup(group);
-    const parts = { site, topology, translator, cluster, liveness, remoteCluster, store, ledger };
-    this.#view = new GroupView({ ...parts, readOwn }, deps);
     const homeOf = (group: string): GroupHome | undefined =>
-      declaredMode(topology(), group).mode === 'single' ? this.#view.home(group) : undefined;
+      declaredMode(topology(), group).mode === 'single' ? view.home(group) : undefined;
     const translate = (group: string, from: SiteName): Promise<readonly TranslatedPosition[]> =>
-      this.#view.positions(this.#view.known(group, from), from, site);
+      view.positions(view.known(group, from), from, site);
     this.#sync = new GroupSync({ site, cluster, store, ledger, homeOf, owns, translate }, deps);
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
   async synced(): Promise<void> {
     await this.#synced;
+  }
+
+  /** The last known positions of every group at every site. */
+  get positions(): PositionsStore {
+    return this.#store;
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -120,7 +126,7 @@ export class GroupService {
     signal.addEventListener('abort', () => this.#markSynced(), { once: true });
     await Promise.all([
       following,
-      this.#synced.then(() => this.#poller.run(signal)),
+      this.#synced.then(() => this.#readers.run(signal)),
       this.#synced.then(() => this.#sync.run(signal)),
       this.#storeLoop(signal),
     ]);
@@ -135,36 +141,24 @@ export class GroupService {
       if (update.kind === 'position' && update.position.site === site) {
         this.#store.take(update.position);
       }
+      if (update.kind === 'as_of' && update.site === site) {
+        this.#store.takeAsOf(site, update.asOfMs);
+      }
       if (update.kind === 'home') await this.#ledger.setHome(update.group, update.home);
     }
   }
 
   /** This site's own positions, and all homes: as they are, `synced`, then as they change. */
-  async *watch(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]> {
-    const { site } = this.#options;
-    const queue = new LatestQueue<GroupUpdate>();
-    const put = (update: GroupUpdate): void => queue.put(updateKey(update), update);
-    const stopPositions = this.#store.onChange((changed) => {
-      for (const position of changed) {
-        if (position.site === site) put({ kind: 'position', position });
-      }
-    });
-    const stopHomes = this.#ledger.onHome((group, home) => put({ kind: 'home', group, home }));
-    try {
-      for (const [group, home] of this.#ledger.homes()) put({ kind: 'home', group, home });
-      for (const position of this.#store.all(site)) put({ kind: 'position', position });
-      put({ kind: 'synced' });
-      while (!signal.aborted) {
-        const some = await queue.take(updatesPerMessage, signal);
-        if (some.length > 0) yield some;
-      }
-    } finally {
-      stopPositions();
-      stopHomes();
-    }
+  watch(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]> {
+    return watchGroups(this.#options.site, this.#store, this.#ledger, signal);
   }
 
   // --- questions, and moving
+
+  /** Where positions that this agent reads by itself come from. */
+  sources(): readonly PositionsSource[] {
+    return this.#readers.sources();
+  }
 
   translate(request: TranslateRequest): Promise<TranslateAnswer> {
     return this.#view.translate(request);
@@ -205,12 +199,7 @@ export class GroupService {
     const parts: SwitchoverParts = {
       clock: this.#deps.clock,
       facts: () => view.facts(request),
-      ends: (positions) =>
-        view.ends(
-          positions.map(({ source }) => source),
-          from,
-          to,
-        ),
+      ends: (positions) => view.ends(sourcesOf(positions), from, to),
       behind: (logs) => this.#options.translator().behind(logs, from, to),
       execute: (plan) => executePlan(plan, undefined, this.#executeParts(request)),
     };
@@ -235,6 +224,22 @@ export class GroupService {
     };
   }
 
+  #originOf(group: string, offset: WrittenOffset): CommitOrigin {
+    const { site } = this.#options;
+    if ((this.#view.home(group)?.site ?? site) === site) return 'own';
+    return this.#ledger.wrote(group, offset) ? 'ours' : 'foreign';
+  }
+
+  /** Resolves when all that agents of this site had written by now is in the ledger. */
+  async #ledgerHeard(): Promise<void> {
+    const { cluster, log } = this.#options;
+    const [listed] = await cluster.listOffsets([{ topic: log.topic, partition: 0 }], 'latest');
+    const end = listed?.errorCode === 0 ? Number(listed.offset) : 0;
+    await withDeadline(this.#deps.clock, heardMsMax, this.#loaded.reach(end), () => {
+      return new MeshError('kafka_timeout', `${log.topic} not read to offset ${end} in time`);
+    });
+  }
+
   /**
    * The home moved away from here: what the group committed here belongs to an older epoch now, up
    * to the last commit before its members died.
@@ -255,6 +260,7 @@ export class GroupService {
     for (const group of [...this.#moved]) {
       await this.#leaveHome(group);
       this.#moved.delete(group);
+      this.#readers.review(group);
     }
   }
 
@@ -267,13 +273,18 @@ export class GroupService {
         this.#deps.log.error({ offset, topic: this.#options.log.topic }, errorMessage(error));
       }
     }
+    const last = records.at(-1);
+    if (last !== undefined) this.#loaded.moveTo(Number(last.offset) + 1);
   }
 
   async #storeLoop(signal: AbortSignal): Promise<void> {
     await this.#synced;
     let isFailing = false;
+    let topology = this.#options.topology();
     while (!signal.aborted) {
       await this.#deps.clock.sleep(storeMs, signal).catch(() => undefined);
+      if (topology !== this.#options.topology()) this.#readers.reviewAll();
+      topology = this.#options.topology();
       try {
         await this.#store.store((records) => this.#options.log.append(records));
         await this.#leaveHomes();

@@ -7,8 +7,9 @@
  * older epoch of the home it has been made ours when the home moved.
  */
 import type { Deps } from '../base/deps.ts';
-import { errorMessage, isMeshError } from '../base/errors.ts';
+import { isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import { rounds } from '../base/rounds.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { GroupHome, TranslatedPosition } from './answer.ts';
 import { accepted } from './failover.ts';
@@ -43,19 +44,9 @@ export class GroupSync {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#deps;
-    let isFailing = false;
-    while (!signal.aborted) {
-      try {
-        await this.round(signal);
-        isFailing = false;
-      } catch (error) {
-        if (isMeshError(error, 'aborted')) return;
-        if (!isFailing) log.warn({ why: errorMessage(error) }, 'groups not synced');
-        isFailing = true;
-      }
-      await clock.sleep(this.#options.intervalMs ?? 1_000, signal).catch(() => undefined);
-    }
+    const { intervalMs = 1_000 } = this.#options;
+    const options = { intervalMs, failed: 'groups not synced' };
+    await rounds(() => this.round(signal), options, this.#deps, signal);
   }
 
   async round(signal: AbortSignal): Promise<void> {

@@ -14,6 +14,7 @@ import type { FailoverFacts } from './failover.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
 import { declaredMode } from './mode.ts';
+import type { PositionsReader } from './positions-reader.ts';
 import type { PositionsStore } from './positions-store.ts';
 import { readinessState, totals } from './readiness.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
@@ -30,8 +31,8 @@ export interface GroupViewParts {
   readonly remoteCluster: (site: SiteName) => GroupCluster | undefined;
   readonly store: PositionsStore;
   readonly ledger: Ledger;
-  /** Reads the positions of one of this site's groups at this moment. */
-  readonly readOwn: (group: string) => Promise<void>;
+  /** What reads the positions of a site here; undefined: its agents tell them. */
+  readonly reader: (site: SiteName) => PositionsReader | undefined;
 }
 
 const siteAnswerMs = 2_000;
@@ -52,12 +53,12 @@ export class GroupView {
   }
 
   /** The Kafka of a site: our own, or another's while it can be reached. */
-  cluster(site: SiteName): GroupCluster | undefined {
+  #clusterOf(site: SiteName): GroupCluster | undefined {
     return site === this.#parts.site ? this.#parts.cluster : this.#parts.remoteCluster(site);
   }
 
   /** @throws MeshError site_unknown, usage */
-  checkSites(from: SiteName, to: SiteName): void {
+  #checkSites(from: SiteName, to: SiteName): void {
     const { sites } = this.#parts.topology();
     for (const name of [from, to]) {
       if (sites.has(name)) continue;
@@ -69,9 +70,9 @@ export class GroupView {
 
   async translate(request: TranslateRequest): Promise<TranslateAnswer> {
     const { group, from, to } = request;
-    this.checkSites(from, to);
+    this.#checkSites(from, to);
     const isExplicit = request.positions.length > 0;
-    if (!isExplicit) await this.readNow(group, from);
+    if (!isExplicit) await this.#readNow(group, from);
     const known = isExplicit ? request.positions : this.known(group, from);
     if (known.length === 0) {
       throw new MeshError('group_unknown', `no position of group ${group} at ${from} is known`);
@@ -84,8 +85,8 @@ export class GroupView {
   async facts(request: FailoverRequest): Promise<FailoverFacts> {
     const { site, liveness, translator } = this.#parts;
     const { group, from, to } = request;
-    this.checkSites(from, to);
-    await this.readNow(group, from);
+    this.#checkSites(from, to);
+    await this.#readNow(group, from);
     const known = this.known(group, from);
     const positions = await this.positions(known, from, to);
     const { seconds, perSecond } = translator().lossRate(known, from, to);
@@ -96,8 +97,8 @@ export class GroupView {
       site,
       liveness: liveness(from),
       nowMs: this.#deps.clock.nowMs(),
-      membersThere: await this.members(from, group),
-      membersHere: to === site ? await this.members(to, group) : undefined,
+      membersThere: await this.#members(from, group),
+      membersHere: to === site ? await this.#members(to, group) : undefined,
       foreignHere: to === site ? await this.#foreignHere(group, positions) : [],
       overwrite: request.overwrite,
       lossUnknownPartitions: crossing.filter(({ loss }) => loss === undefined).length,
@@ -136,26 +137,25 @@ export class GroupView {
       );
   }
 
-  /** While the site answers, its positions are read at this moment; true when they were. */
-  async readNow(group: string, from: SiteName): Promise<boolean> {
-    const { site, store, readOwn } = this.#parts;
+  /** While the site answers, its positions are read at this moment. */
+  async #readNow(group: string, from: SiteName): Promise<void> {
+    const { store } = this.#parts;
     const home = this.home(group);
     // Elsewhere than at home stands what agents wrote there: not a position of the group.
-    if (home !== undefined && home.site !== from) return false;
+    if (home !== undefined && home.site !== from) return;
     try {
-      if (from === site) {
-        await readOwn(group);
-        return true;
+      const reader = this.#parts.reader(from);
+      if (reader !== undefined) {
+        await this.#soon(from, reader.refresh(group));
+        return;
       }
       const asOfMs = this.#deps.clock.nowMs();
-      const offsets = await this.#soon(from, this.cluster(from)?.groupOffsets(group));
+      const offsets = await this.#soon(from, this.#clusterOf(from)?.groupOffsets(group));
       const found = offsets?.filter(({ offset }) => offset >= 0n) ?? [];
       if (found.length > 0) store.observe(from, group, found, asOfMs);
-      return offsets !== undefined;
     } catch (error) {
       if (!isMeshError(error)) throw error;
       this.#deps.log.debug({ group, from, why: error.message }, 'positions not read anew');
-      return false;
     }
   }
 
@@ -163,11 +163,9 @@ export class GroupView {
     known: readonly SourcePosition[],
     from: SiteName,
     to: SiteName,
-    withStarts = true,
   ): Promise<readonly TranslatedPosition[]> {
     const translator = this.#parts.translator();
     const first = translator.translate(known, from, to);
-    if (!withStarts) return first;
     return translator.translate(known, from, to, await this.#logStarts(first, to));
   }
 
@@ -189,9 +187,9 @@ export class GroupView {
   }
 
   /** Members of the group at a site now; undefined: the site does not answer. */
-  async members(site: SiteName, group: string): Promise<number | undefined> {
+  async #members(site: SiteName, group: string): Promise<number | undefined> {
     try {
-      return (await this.#soon(site, this.cluster(site)?.groupMembers(group)))?.memberCount;
+      return (await this.#soon(site, this.#clusterOf(site)?.groupMembers(group)))?.memberCount;
     } catch (error) {
       if (isMeshError(error)) return undefined;
       throw error;
@@ -206,7 +204,7 @@ export class GroupView {
   ): Promise<readonly ListedOffset[] | undefined> {
     const copied = this.#parts.translator().crossing(logs, from, to);
     try {
-      return await this.#soon(from, this.cluster(from)?.listOffsets(copied, 'latest'));
+      return await this.#soon(from, this.#clusterOf(from)?.listOffsets(copied, 'latest'));
     } catch (error) {
       if (isMeshError(error)) return undefined;
       throw error;
@@ -221,8 +219,7 @@ export class GroupView {
     const elsewhere = withPositions.filter((one) => one !== site);
     const from = home?.site ?? (elsewhere.length === 1 ? elsewhere[0] : undefined);
     const known = from === undefined || from === site ? [] : this.known(group, from);
-    const positions =
-      from === undefined ? [] : translator().translate(known, from, site, () => undefined);
+    const positions = from === undefined ? [] : translator().translate(known, from, site);
     const facts = { site, mode, isDeclared, home, withPositions, positions };
     return {
       group,
@@ -241,7 +238,7 @@ export class GroupView {
     const wanted = positions.filter(({ certainty }) => certainty !== 'unknown');
     try {
       const targets = wanted.map(({ target }) => target);
-      const listed = await this.#soon(to, this.cluster(to)?.listOffsets(targets, 'earliest'));
+      const listed = await this.#soon(to, this.#clusterOf(to)?.listOffsets(targets, 'earliest'));
       const known = new Map(
         listed?.flatMap(({ topic, partition, errorCode, offset }) =>
           errorCode === 0 ? [[`${topic}/${partition}`, offset] as const] : [],

@@ -16,6 +16,10 @@ const leftPrefix = 'left/1/';
 
 /** Of commits that were tried and not known to be accepted so many are remembered. */
 const triedMax = 16;
+/** Of what was written shortly before. */
+const recentMax = 4;
+/** Of records that have not come round yet. */
+const underWayMax = 16;
 
 export interface WrittenOffset {
   readonly topic: string;
@@ -30,6 +34,10 @@ export class Ledger {
    * Last what was accepted, before it what has been tried since, the newest first.
    */
   readonly #written = new Map<string, ReadonlyMap<string, readonly bigint[]>>();
+  /** By group, then by `topic/partition`: what was written last, oldest first. */
+  readonly #recent = new Map<string, Map<string, readonly bigint[]>>();
+  /** Records of this process that have not come round yet, by group: memory is newer. */
+  readonly #underWay = new Map<string, readonly Buffer[]>();
   /** By group: the epoch of the home that its leaving from here has been seen to the end of. */
   readonly #left = new Map<string, number>();
   readonly #append: (records: readonly StateRecord[]) => Promise<void>;
@@ -77,6 +85,15 @@ export class Ledger {
     return this.#written.get(group)?.get(`${topic}/${partition}`)?.includes(offset) ?? false;
   }
 
+  /**
+   * True when agents of this site wrote that offset there last or shortly before: the log of
+   * commits is heard later than this ledger, which is ahead of it by what is being written.
+   */
+  wrote(group: string, offset: WrittenOffset): boolean {
+    const recent = this.#recent.get(group)?.get(`${offset.topic}/${offset.partition}`);
+    return this.isOurs(group, offset) || (recent?.includes(offset.offset) ?? false);
+  }
+
   /** Whether what the group had committed here before its home moved away has become ours. */
   hasLeft(group: string, epoch: number): boolean {
     return (this.#left.get(group) ?? 0) >= epoch;
@@ -97,10 +114,13 @@ export class Ledger {
       const accepted = before.slice(-1);
       const tried = [offset, ...before.slice(0, -1)].slice(0, triedMax);
       written.set(key, [...tried, ...accepted]);
+      this.#noteRecent(group, key, offset);
     }
     this.#written.set(group, written);
     const entries = [...written].map(([key, ours]) => [key, ours.map(String)]);
     const value = Buffer.from(JSON.stringify(entries));
+    const underWay = this.#underWay.get(group) ?? [];
+    this.#underWay.set(group, [...underWay, value].slice(-underWayMax));
     await this.#append([{ key: Buffer.from(`${writtenPrefix}${group}`), value }]);
   }
 
@@ -128,10 +148,33 @@ export class Ledger {
       return true;
     }
     if (!key.startsWith(writtenPrefix)) return false;
-    if (record.value !== null) {
-      this.#written.set(key.slice(writtenPrefix.length), parseWritten(key, record.value));
+    const group = key.slice(writtenPrefix.length);
+    if (record.value === null || this.#hasComeRound(group, record.value)) return true;
+    const written = parseWritten(key, record.value);
+    this.#written.set(group, written);
+    for (const [name, [newest]] of written) {
+      if (newest !== undefined) this.#noteRecent(group, name, newest);
     }
     return true;
+  }
+
+  #hasComeRound(group: string, value: Buffer): boolean {
+    const underWay = this.#underWay.get(group) ?? [];
+    const at = underWay.findIndex((one) => one.equals(value));
+    if (at < 0) return false;
+    if (at + 1 === underWay.length) this.#underWay.delete(group);
+    else this.#underWay.set(group, underWay.slice(at + 1));
+    return true;
+  }
+
+  #noteRecent(group: string, key: string, offset: bigint): void {
+    let recent = this.#recent.get(group);
+    if (recent === undefined) {
+      recent = new Map();
+      this.#recent.set(group, recent);
+    }
+    const before = recent.get(key) ?? [];
+    if (before.at(-1) !== offset) recent.set(key, [...before, offset].slice(-recentMax));
   }
 
   #takeHome(group: string, home: GroupHome): boolean {

@@ -1,10 +1,8 @@
 /**
- * Reads the committed offsets of this site's own groups again and again: a list of groups, then
- * each group's offsets, a bounded number at a time. What agents wrote themselves into a group
- * that is at home elsewhere is not a position of it.
+ * Asks for the committed offsets of groups, a bounded number of groups at a time: of all groups
+ * where their log may not be read, of single ones where it says what we cannot read.
  */
 import type { Deps } from '../base/deps.ts';
-import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { GroupOffset, GroupOverview } from '../kafka/cluster.ts';
@@ -18,7 +16,8 @@ export interface PollerOptions {
   readonly isFollowed: (group: string) => boolean;
   /** Written by an agent and never read by the group: not a position. */
   readonly isOurs: (group: string, offset: GroupOffset) => boolean;
-  readonly intervalMs?: number;
+  /** Looked at when the answer is here: false once the log tells of the group. */
+  readonly isWanted: (group: string) => boolean;
 }
 
 const asksMax = 8;
@@ -26,50 +25,51 @@ const asksMax = 8;
 export class PositionsPoller {
   readonly #options: PollerOptions;
   readonly #deps: Deps;
-  #isFailing = false;
 
   constructor(options: PollerOptions, deps: Deps) {
     this.#options = options;
     this.#deps = deps;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#deps;
-    while (!signal.aborted) {
-      try {
-        await this.round(signal);
-        this.#isFailing = false;
-      } catch (error) {
-        if (isMeshError(error, 'aborted')) return;
-        if (!this.#isFailing) log.warn({ why: errorMessage(error) }, 'groups not read');
-        this.#isFailing = true;
-      }
-      await clock.sleep(this.#options.intervalMs ?? 1_000, signal).catch(() => undefined);
-    }
+  /**
+   * All groups that are there, and those that were, but for those that the log tells of.
+   * @throws the first failure, after all others have been asked
+   */
+  async round(signal: AbortSignal): Promise<void> {
+    const { site, cluster, store, isFollowed, isWanted } = this.#options;
+    const listed = (await cluster.listGroups()).filter(isConsumerGroup).map(({ group }) => group);
+    const wereThere = store.groups(site).filter((group) => {
+      return store.positions(site, group).some(({ offset }) => offset !== undefined);
+    });
+    const groups = [...new Set([...listed, ...wereThere])];
+    await this.readGroups(
+      groups.filter((group) => isFollowed(group) && isWanted(group)),
+      signal,
+    );
   }
 
-  async round(signal: AbortSignal): Promise<void> {
-    const { cluster, isFollowed } = this.#options;
-    const groups = (await cluster.listGroups()).filter(
-      (one) => isConsumerGroup(one) && isFollowed(one.group),
-    );
+  /** @throws the first failure, after all others have been asked */
+  async readGroups(groups: readonly string[], signal: AbortSignal): Promise<void> {
     const asks = new Semaphore(asksMax);
-    await Promise.all(groups.map(({ group }) => asks.run(() => this.readGroup(group), signal)));
+    const results = await Promise.allSettled(
+      groups.map((group) => asks.run(() => this.readGroup(group), signal)),
+    );
+    const failed = results.find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   async readGroup(group: string): Promise<void> {
-    const { site, cluster, store, isOurs } = this.#options;
+    const { site, cluster, store, isOurs, isWanted } = this.#options;
     const asOfMs = this.#deps.clock.nowMs();
     const offsets = await cluster.groupOffsets(group);
+    if (!isWanted(group)) return;
     const found = offsets.filter((one) => one.offset >= 0n && !isOurs(group, one));
     store.observe(site, group, found, asOfMs);
   }
 }
 
-/**
- * Ordinary consumers, and groups that only hold offsets; not share groups, not Connect's workers.
- */
+/** All that commit offsets as consumers do, and groups that only hold offsets. */
 function isConsumerGroup({ protocolType, groupType }: GroupOverview): boolean {
-  if (groupType === 'share' || groupType === 'streams') return false;
-  return protocolType === 'consumer' || protocolType === '';
+  if (groupType === 'share') return false;
+  return protocolType === 'consumer' || protocolType === 'streams' || protocolType === '';
 }

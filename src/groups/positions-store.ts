@@ -2,24 +2,36 @@
  * The last known committed offsets of every group at every site, kept in memory and, record by
  * group, in `__causeway-groups`: so that they outlive the site they came from, and this agent.
  *
- * Invariant: of two readings of a group at a site the later one counts, whoever brought it.
+ * Invariant: of two readings of a position the later one counts, whoever brought it; but of a site
+ * that this agent reads by itself nobody else's word is taken.
+ *
+ * What does not change is neither told nor stored again: that a whole site's positions are still
+ * what they were is one time per site, `asOfMs`.
  */
-import { MeshError } from '../base/errors.ts';
-import { isSiteName, type SiteName } from '../base/ids.ts';
+import type { SiteName } from '../base/ids.ts';
 import type { StateRecord } from '../kafka/state-records.ts';
 import type { GroupPosition } from './answer.ts';
+import {
+  parsePositions,
+  positionsRecord,
+  readRecord,
+  type StoredGroup,
+} from './stored-positions.ts';
 
-const keyPrefix = 'position/1/';
-/** A reading that says nothing new is stored again only so often. */
-const refreshMs = 30_000;
+/** How late the stored time of a site may be. */
+const storeAsOfMs = 30_000;
 
 interface Reading {
   readonly site: SiteName;
   readonly group: string;
-  readonly asOfMs: number;
-  readonly storedAsOfMs: number;
+  asOfMs: number;
   /** By `topic/partition`. */
-  readonly positions: ReadonlyMap<string, GroupPosition>;
+  readonly positions: Map<string, GroupPosition>;
+}
+
+interface SiteTime {
+  asOfMs: number;
+  storedMs: number;
 }
 
 export interface ObservedOffset {
@@ -31,13 +43,18 @@ export interface ObservedOffset {
   readonly metadata: string;
 }
 
+export type StoreChange =
+  | { readonly kind: 'positions'; readonly changed: readonly GroupPosition[] }
+  | { readonly kind: 'as_of'; readonly site: SiteName; readonly asOfMs: number };
+
 export class PositionsStore {
   readonly #readings = new Map<SiteName, Map<string, Reading>>();
+  readonly #times = new Map<SiteName, SiteTime>();
+  readonly #claimed = new Set<SiteName>();
   readonly #dirty = new Set<Reading>();
-  readonly #listeners = new Set<(changed: readonly GroupPosition[]) => void>();
+  readonly #listeners = new Set<(change: StoreChange) => void>();
 
-  /** Told of positions that changed, and of readings that only became newer once in a while. */
-  onChange(listener: (changed: readonly GroupPosition[]) => void): () => void {
+  onChange(listener: (change: StoreChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -55,8 +72,19 @@ export class PositionsStore {
     return [...(this.#readings.get(site)?.get(group)?.positions.values() ?? [])];
   }
 
+  position(site: SiteName, group: string, key: string): GroupPosition | undefined {
+    return this.#readings.get(site)?.get(group)?.positions.get(key);
+  }
+
+  /** Up to when what is known of the group is all there was; undefined: nothing is known. */
   asOfMs(site: SiteName, group: string): number | undefined {
-    return this.#readings.get(site)?.get(group)?.asOfMs;
+    const reading = this.#readings.get(site)?.get(group);
+    return reading && Math.max(reading.asOfMs, this.siteAsOfMs(site) ?? -Infinity);
+  }
+
+  /** Up to when all groups of the site are known; undefined: they never all were. */
+  siteAsOfMs(site: SiteName): number | undefined {
+    return this.#times.get(site)?.asOfMs;
   }
 
   *all(site: SiteName): Iterable<GroupPosition> {
@@ -64,151 +92,145 @@ export class PositionsStore {
       yield* reading.positions.values();
   }
 
+  /** From now on only `observe` and `change` count for that site: this agent reads it by itself. */
+  claim(site: SiteName): void {
+    this.#claimed.add(site);
+  }
+
+  /** Others read the site again; whatever they say is newer, by whatever clock. */
+  release(site: SiteName): void {
+    if (!this.#claimed.delete(site)) return;
+    for (const reading of this.#readings.get(site)?.values() ?? []) {
+      reading.asOfMs = 0;
+      for (const [key, one] of reading.positions) reading.positions.set(key, { ...one, asOfMs: 0 });
+    }
+  }
+
   /**
    * All commits of a group, read at one moment. What was known and is not in it has been deleted.
    */
   observe(site: SiteName, group: string, offsets: readonly ObservedOffset[], asOfMs: number): void {
     const before = this.#readings.get(site)?.get(group);
-    if (before !== undefined && before.asOfMs > asOfMs) return;
-    const found = new Map(offsets.map((one) => [`${one.topic}/${one.partition}`, one]));
-    for (const [key, { topic, partition }] of before?.positions ?? []) {
-      const gone = { topic, partition, offset: undefined, leaderEpoch: -1, metadata: '' };
-      if (!found.has(key)) found.set(key, gone);
-    }
-    const positions = new Map(
-      [...found].map(([key, one]): [string, GroupPosition] => [
-        key,
-        { site, group, asOfMs, ...one },
-      ]),
+    const found = new Set(offsets.map(({ topic, partition }) => `${topic}/${partition}`));
+    const gone = [...(before?.positions ?? [])].flatMap(([key, { topic, partition }]) =>
+      found.has(key) ? [] : [goneAt(topic, partition)],
     );
-    this.#replace({
-      site,
-      group,
-      asOfMs,
-      storedAsOfMs: before?.storedAsOfMs ?? -Infinity,
-      positions,
-    });
+    this.change(site, group, [...offsets, ...gone], asOfMs);
   }
 
-  /** One position, as a peer streamed it. */
+  /** Some commits of a group, all that changed since it was read last. */
+  change(site: SiteName, group: string, offsets: readonly ObservedOffset[], asOfMs: number): void {
+    const known = this.#readings.get(site)?.get(group);
+    // A commit that never was is nothing to speak of.
+    const spoken = offsets.filter(({ topic, partition, offset }) => {
+      return offset !== undefined || known?.positions.has(`${topic}/${partition}`) === true;
+    });
+    if (known === undefined && spoken.length === 0) return;
+    const reading = known ?? this.#open(site, group);
+    reading.asOfMs = Math.max(reading.asOfMs, asOfMs);
+    this.#put(
+      reading,
+      spoken.map((one) => ({ site, group, asOfMs, ...one })),
+    );
+  }
+
+  /** Positions, as a peer streamed them. */
   take(position: GroupPosition): void {
     const { site, group, topic, partition, asOfMs } = position;
-    const before = this.#readings.get(site)?.get(group);
-    const key = `${topic}/${partition}`;
-    const known = before?.positions.get(key);
+    if (this.#claimed.has(site)) return;
+    const known = this.position(site, group, `${topic}/${partition}`);
     if (known !== undefined && known.asOfMs > asOfMs) return;
-    const positions = new Map(before?.positions);
-    positions.set(key, position);
-    const newest = Math.max(before?.asOfMs ?? 0, asOfMs);
-    const storedAsOfMs = before?.storedAsOfMs ?? -Infinity;
-    this.#replace({ site, group, asOfMs: newest, storedAsOfMs, positions });
+    const reading = this.#readings.get(site)?.get(group) ?? this.#open(site, group);
+    reading.asOfMs = Math.max(reading.asOfMs, asOfMs);
+    this.#put(reading, [position]);
+  }
+
+  /** All groups of the site were known at that time: says who reads it, or a peer of theirs. */
+  noteAsOf(site: SiteName, asOfMs: number): void {
+    const time = this.#times.get(site);
+    if (time !== undefined && time.asOfMs >= asOfMs) return;
+    if (time === undefined) this.#times.set(site, { asOfMs, storedMs: -Infinity });
+    else time.asOfMs = asOfMs;
+    for (const listener of this.#listeners) listener({ kind: 'as_of', site, asOfMs });
+  }
+
+  takeAsOf(site: SiteName, asOfMs: number): void {
+    if (!this.#claimed.has(site)) this.noteAsOf(site, asOfMs);
   }
 
   /** Stores what changed since the last call; what could not be stored is due again. */
   async store(append: (records: readonly StateRecord[]) => Promise<void>): Promise<void> {
     const taken = [...this.#dirty];
     this.#dirty.clear();
+    const times = [...this.#times].filter(([, one]) => one.asOfMs - one.storedMs >= storeAsOfMs);
+    const told = times.map(([site, time]) => ({ time, site, asOfMs: time.asOfMs }));
     try {
-      await append(taken.map(toRecord));
+      // A time behind all that was known by then.
+      await append([
+        ...taken.map(positionsRecord),
+        ...told.map(({ site, asOfMs }) => readRecord(site, asOfMs)),
+      ]);
+      for (const { time, asOfMs } of told) time.storedMs = asOfMs;
     } catch (error) {
-      for (const { site, group } of taken) {
-        const newest = this.#readings.get(site)?.get(group);
-        if (newest !== undefined) this.#dirty.add(newest);
-      }
+      for (const reading of taken) this.#dirty.add(reading);
       throw error;
     }
   }
 
   /** Takes in a record of the state topic; false when it is not of this kind. */
   load(record: StateRecord): boolean {
-    const key = record.key.toString('utf8');
-    if (!key.startsWith(keyPrefix)) return false;
-    const [site = '', ...rest] = key.slice(keyPrefix.length).split('/');
-    const group = rest.join('/');
-    if (!isSiteName(site)) throw unreadable(key, 'no site name');
-    if (record.value === null) return true;
-    const reading = parseReading(key, site, group, record.value);
-    const known = this.#readings.get(site)?.get(group);
-    if (known === undefined || known.asOfMs < reading.asOfMs) this.#set(reading);
+    const found = parsePositions(record);
+    if (found === undefined) return false;
+    if (found.kind === 'read') {
+      const { site, asOfMs } = found;
+      const known = this.#times.get(site);
+      if (known === undefined) this.#times.set(site, { asOfMs, storedMs: asOfMs });
+      else if (!this.#claimed.has(site)) known.asOfMs = Math.max(known.asOfMs, asOfMs);
+    }
+    if (found.kind === 'group') this.#load(found);
     return true;
   }
 
-  #replace(reading: Reading): void {
-    const before = this.#readings.get(reading.site)?.get(reading.group);
-    const changed = [...reading.positions].filter(([key, position]) => {
-      const known = before?.positions.get(key);
-      return known?.offset !== position.offset || known?.metadata !== position.metadata;
-    });
-    const isStale = reading.asOfMs - reading.storedAsOfMs >= refreshMs;
-    const kept = { ...reading };
-    // What was not stored yet of the reading before is in this one.
-    const wasDirty = before !== undefined && this.#dirty.delete(before);
-    const mustTell = changed.length > 0 || isStale;
-    if (mustTell) kept.storedAsOfMs = reading.asOfMs;
-    this.#set(kept);
-    if (mustTell || wasDirty) this.#dirty.add(kept);
-    if (!mustTell) return;
-    const told = isStale ? [...kept.positions.values()] : changed.map(([, position]) => position);
-    for (const listener of this.#listeners) listener(told);
+  /** It is stored already: but listeners hear of what is new in it. */
+  #load({ site, group, asOfMs, positions }: StoredGroup): void {
+    if (this.#claimed.has(site)) return;
+    const known = this.#readings.get(site)?.get(group);
+    if (known !== undefined && known.asOfMs >= asOfMs) return;
+    const reading = known ?? this.#open(site, group);
+    const isDirty = this.#dirty.has(reading);
+    reading.asOfMs = asOfMs;
+    this.#put(reading, positions);
+    if (!isDirty) this.#dirty.delete(reading);
   }
 
-  #set(reading: Reading): void {
-    let groups = this.#readings.get(reading.site);
+  #put(reading: Reading, positions: readonly GroupPosition[]): void {
+    const changed: GroupPosition[] = [];
+    for (const position of positions) {
+      const key = `${position.topic}/${position.partition}`;
+      const known = reading.positions.get(key);
+      reading.positions.set(key, position);
+      const { offset, metadata } = position;
+      if (known?.offset === offset && known?.metadata === metadata) continue;
+      changed.push(position);
+    }
+    if (changed.length === 0) return;
+    this.#dirty.add(reading);
+    for (const listener of this.#listeners) listener({ kind: 'positions', changed });
+  }
+
+  #open(site: SiteName, group: string): Reading {
+    let groups = this.#readings.get(site);
     if (groups === undefined) {
       groups = new Map();
-      this.#readings.set(reading.site, groups);
+      this.#readings.set(site, groups);
     }
-    groups.set(reading.group, reading);
+    const reading: Reading = { site, group, asOfMs: -Infinity, positions: new Map() };
+    groups.set(group, reading);
+    return reading;
   }
 }
 
-interface StoredReading {
-  readonly asOfMs: unknown;
-  /** topic, partition, offset, leader epoch, metadata */
-  readonly positions: readonly (readonly [unknown, number, string | null, number, unknown])[];
-}
-
-function toRecord({ site, group, asOfMs, positions }: Reading): StateRecord {
-  const list = [...positions.values()].map(
-    ({ topic, partition, offset, leaderEpoch, metadata }) => {
-      return [topic, partition, offset?.toString() ?? null, leaderEpoch, metadata];
-    },
-  );
-  return {
-    key: Buffer.from(`${keyPrefix}${site}/${group}`),
-    value: Buffer.from(JSON.stringify({ asOfMs, positions: list })),
-  };
-}
-
-function parseReading(key: string, site: SiteName, group: string, value: Buffer): Reading {
-  try {
-    // Each part is converted, and what does not fit is refused, below.
-    const fields = JSON.parse(value.toString('utf8')) as StoredReading;
-    const asOfMs = Number(fields.asOfMs);
-    if (!Number.isFinite(asOfMs)) throw new Error('asOfMs');
-    const positions = fields.positions.map(([topic, partition, offset, leaderEpoch, metadata]) => {
-      if (typeof topic !== 'string' || typeof metadata !== 'string') throw new Error('topic');
-      if (!Number.isInteger(partition) || !Number.isInteger(leaderEpoch)) throw new Error(topic);
-      const position: GroupPosition = {
-        site,
-        group,
-        topic,
-        partition,
-        offset: offset === null ? undefined : BigInt(offset),
-        leaderEpoch,
-        metadata,
-        asOfMs,
-      };
-      return [`${position.topic}/${position.partition}`, position] as const;
-    });
-    return { site, group, asOfMs, storedAsOfMs: asOfMs, positions: new Map(positions) };
-  } catch (cause) {
-    throw unreadable(key, String(cause));
-  }
-}
-
-function unreadable(key: string, found: string): MeshError {
-  return new MeshError('state_corrupt', `record ${key}: not a reading of a group: ${found}`, {
-    details: { key },
-  });
+/** There is no commit any more. */
+export function goneAt(topic: string, partition: number): ObservedOffset {
+  return { topic, partition, offset: undefined, leaderEpoch: -1, metadata: '' };
 }

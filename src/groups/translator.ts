@@ -60,10 +60,7 @@ export class Translator {
     from: SiteName,
     to: SiteName,
   ): readonly T[] {
-    return logs.filter(({ topic }) => {
-      const route = translationRoute(this.#topology, topic, from, to);
-      return route?.steps[0]?.direction === 'forward';
-    });
+    return logs.filter(({ topic }) => this.#crossingRoute(topic, from, to) !== undefined);
   }
 
   /** Those of them whose copy has not reached the offset, with what is missing at least. */
@@ -76,8 +73,9 @@ export class Translator {
     from: SiteName,
     to: SiteName,
   ): readonly { readonly log: string; readonly recordsAtLeast: bigint }[] {
-    return this.crossing(logs, from, to).flatMap(({ topic, partition, offset }) => {
-      const route = translationRoute(this.#topology, topic, from, to);
+    return logs.flatMap(({ topic, partition, offset }) => {
+      const route = this.#crossingRoute(topic, from, to);
+      if (route === undefined) return [];
       const scannedEnd = this.#lossReader(route, partition)?.frontier?.scannedEnd ?? 0;
       const missing = offset - BigInt(Math.max(0, scannedEnd));
       return missing > 0n ? [{ log: `${topic}/${partition}`, recordsAtLeast: missing }] : [];
@@ -114,6 +112,12 @@ export class Translator {
       if (frontier.sourceRate >= 0) perSecond = (perSecond ?? 0) + frontier.sourceRate;
     }
     return { seconds, perSecond };
+  }
+
+  /** Of a topic whose records cross from there to the target. */
+  #crossingRoute(topic: string, from: SiteName, to: SiteName): TranslationRoute | undefined {
+    const route = translationRoute(this.#topology, topic, from, to);
+    return route?.steps[0]?.direction === 'forward' ? route : undefined;
   }
 
   #translate(

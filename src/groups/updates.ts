@@ -44,6 +44,8 @@ export type SwitchoverStep =
 /** One change of what is known about groups; a position without offset is a deleted commit. */
 export type GroupUpdate =
   | { readonly kind: 'position'; readonly position: GroupPosition }
+  /** All positions of the site were known at that time; those that changed have been told. */
+  | { readonly kind: 'as_of'; readonly site: SiteName; readonly asOfMs: number }
   | { readonly kind: 'home'; readonly group: string; readonly home: GroupHome }
   | { readonly kind: 'synced' };
 
@@ -56,6 +58,8 @@ export function updateKey(update: GroupUpdate): string {
     }
     case 'home':
       return `home/${update.group}`;
+    case 'as_of':
+      return 'as_of';
     case 'synced':
       return 'synced';
   }

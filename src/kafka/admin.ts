@@ -1,6 +1,7 @@
 /**
  * Topics and their settings. What Kafka refuses for one item is a value where callers expect it.
  */
+import { MeshError } from '../base/errors.ts';
 import type { Control } from './control.ts';
 import { refusal } from './convert-error.ts';
 import type { CreateResult, NewTopic, TopicConfigEntry } from './cluster.ts';
@@ -39,22 +40,38 @@ export async function deleteTopics(control: Control, names: readonly string[]): 
   throwFirst(control, 'deleting topics', failed);
 }
 
-/** Topics that are gone by now are left out. */
+/** As below; throws what a topic's settings cannot be read for. */
 export async function topicConfigs(
   control: Control,
   names: readonly string[],
+  keys?: readonly string[],
 ): Promise<ReadonlyMap<string, readonly TopicConfigEntry[]>> {
   const found = new Map<string, readonly TopicConfigEntry[]>();
+  for (const [name, entries] of await tryTopicConfigs(control, names, keys)) {
+    if (entries instanceof MeshError) throw entries;
+    found.set(name, entries);
+  }
+  return found;
+}
+
+/**
+ * Settings of topics, or why they cannot be read. Topics that are gone by now are left out.
+ * @param keys only these; all of them unless told
+ */
+export async function tryTopicConfigs(
+  control: Control,
+  names: readonly string[],
+  keys?: readonly string[],
+): Promise<ReadonlyMap<string, readonly TopicConfigEntry[] | MeshError>> {
+  const found = new Map<string, readonly TopicConfigEntry[] | MeshError>();
   for (let at = 0; at < names.length; at += namesPerRequest) {
     const some = names.slice(at, at + namesPerRequest);
-    const described = await control.toAny(describeConfigsRequest(resourceType.topic, some));
-    throwFirst(
-      control,
-      'settings of topics',
-      described.filter(({ errorCode }) => errorCode !== unknownTopic),
-    );
-    for (const { name, errorCode, entries } of described) {
-      if (errorCode === 0) found.set(name, entries);
+    const described = await control.toAny(describeConfigsRequest(resourceType.topic, some, keys));
+    for (const { name, errorCode, errorMessage, entries } of described) {
+      if (errorCode === unknownTopic) continue;
+      const what = `settings of ${name}`;
+      const answer = errorCode === 0 && entries;
+      found.set(name, answer || refusal(control.name, what, errorCode, errorMessage));
     }
   }
   return found;

@@ -6,6 +6,7 @@
  * leader), `kafka_timeout`, `kafka_authentication`, `kafka_authorization`, `kafka_request`
  * (anything else that the broker refused; details: `{errorCode, errorName, topic?, partition?}`).
  */
+import type { MeshError } from '../base/errors.ts';
 import type { AbortedTransaction } from '../records/stamped-batch.ts';
 
 export interface TopicPartition {
@@ -161,6 +162,27 @@ export interface TopicConfigEntry {
   readonly isSensitive: boolean;
 }
 
+/** Who may, or must not, do what with a topic, or with all whose names begin so. */
+export interface TopicAcl {
+  readonly pattern: 'literal' | 'prefixed';
+  readonly name: string; // `*`, literal: every topic
+  readonly principal: string; // `User:alice`
+  readonly host: string;
+  readonly operation: AclOperation;
+  readonly permission: 'allow' | 'deny';
+}
+
+export type AclOperation =
+  | 'all'
+  | 'read'
+  | 'write'
+  | 'create'
+  | 'delete'
+  | 'alter'
+  | 'describe'
+  | 'describe_configs'
+  | 'alter_configs';
+
 export interface GroupOverview {
   readonly group: string;
   readonly protocolType: string; // `consumer` for ordinary groups
@@ -189,10 +211,15 @@ export interface Cluster extends AsyncDisposable {
   /** For logs and errors: the name of the site. */
   readonly name: string;
 
+  /** As brokers name the user that we come in as; undefined where they take it from elsewhere. */
+  readonly principal: string | undefined;
+
   /** Fresh metadata of all topics; tolerates topics without leaders. */
   metadata(signal?: AbortSignal): Promise<ClusterMetadata>;
   /** Kafka's error code for one topic: 0 it is there, 3 it is not, 29 it may not be seen. */
   topicError(name: string): Promise<number>;
+  /** Fresh metadata of one topic; undefined when there is none of that name that we may see. */
+  topicMetadata(topic: string): Promise<TopicMetadata | undefined>;
   /** A connection of its own to that broker. */
   openLink(brokerId: number, purpose: string): Promise<BrokerLink>;
   /** Asks the leaders; per-partition errors are values. */
@@ -218,10 +245,25 @@ export interface Cluster extends AsyncDisposable {
   createTopics(topics: readonly NewTopic[]): Promise<readonly CreateResult[]>;
   createPartitions(topic: string, total: number): Promise<void>;
   deleteTopics(names: readonly string[]): Promise<void>;
-  topicConfigs(names: readonly string[]): Promise<ReadonlyMap<string, readonly TopicConfigEntry[]>>;
+  /** Those named, or all keys, of topics that are there. */
+  topicConfigs(
+    names: readonly string[],
+    keys?: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly TopicConfigEntry[]>>;
+  /** The same; a topic that refuses is no hindrance for the others. */
+  tryTopicConfigs(
+    names: readonly string[],
+    keys?: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly TopicConfigEntry[] | MeshError>>;
   /** Only the keys named change; null deletes the override. */
   alterTopicConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<void>;
   brokerConfigs(brokerId: number): Promise<readonly TopicConfigEntry[]>;
+
+  /** ACLs on topics; undefined: the cluster has no authorizer. */
+  topicAcls(): Promise<readonly TopicAcl[] | undefined>;
+  createTopicAcls(acls: readonly TopicAcl[]): Promise<void>;
+  /** Just these; those that are not there are passed over. */
+  deleteTopicAcls(acls: readonly TopicAcl[]): Promise<void>;
 
   listGroups(): Promise<readonly GroupOverview[]>;
   /** All committed offsets of the group. */

@@ -15,6 +15,7 @@ import { isCoordinatorElsewhere } from './codes.ts';
 import { refusal } from './convert-error.ts';
 import { openWire, type ClusterSettings } from './open-wire.ts';
 import { coordinatorRequest, metadataRequest } from './requests/metadata.ts';
+import { RepeatedAnswer } from './repeated-answer.ts';
 import type { Wire } from './wire.ts';
 
 interface Address {
@@ -31,6 +32,7 @@ export class Control implements AsyncDisposable {
   readonly deps: Deps;
   readonly #wires = new Map<string, Promise<Wire>>();
   readonly #coordinators = new Map<string, number>();
+  readonly #allTopics = new RepeatedAnswer(metadataRequest());
   #brokers: ReadonlyMap<number, Address> = new Map();
   /** `host:port` of the broker that answered last what any of them could. */
   #lively = '';
@@ -47,7 +49,9 @@ export class Control implements AsyncDisposable {
 
   async metadata(topics?: readonly string[], signal?: AbortSignal): Promise<ClusterMetadata> {
     if (signal !== undefined) throwIfAborted(signal);
-    const metadata = await this.toAny(metadataRequest(topics));
+    const metadata = await this.toAny(
+      topics === undefined ? this.#allTopics.request : metadataRequest(topics),
+    );
     if (metadata.brokers.size > 0) this.#brokers = metadata.brokers;
     return metadata;
   }

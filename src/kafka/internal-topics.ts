@@ -9,6 +9,7 @@ export const stateTopics = {
   offsetMaps: '__causeway-offset-maps',
   groups: '__causeway-groups',
   topology: '__causeway-topology',
+  controls: '__causeway-controls',
   events: '__causeway-events',
   fences: '__causeway-fences',
 } as const;
@@ -26,6 +27,7 @@ const configsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   [stateTopics.offsetMaps]: compacted,
   [stateTopics.groups]: compacted,
   [stateTopics.topology]: compacted,
+  [stateTopics.controls]: compacted,
   [stateTopics.events]: { 'cleanup.policy': 'delete', 'retention.ms': thirtyDaysMs },
   [stateTopics.fences]: { 'cleanup.policy': 'delete', 'retention.ms': oneHourMs },
 };

@@ -2,6 +2,7 @@
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import { retry } from '../base/retry.ts';
+import * as acls from './acls.ts';
 import * as admin from './admin.ts';
 import type { ApiRequest } from './api-request.ts';
 import { RawLink } from './broker-link.ts';
@@ -16,6 +17,8 @@ import type {
   ListedOffset,
   NewTopic,
   OffsetSpec,
+  TopicAcl,
+  TopicMetadata,
   TopicPartition,
 } from './cluster.ts';
 import { isLeaderElsewhere } from './codes.ts';
@@ -56,12 +59,21 @@ export class KafkaCluster implements Cluster {
     return this.control.name;
   }
 
+  get principal(): string | undefined {
+    const { sasl } = this.control.settings;
+    return sasl && `User:${sasl.username}`;
+  }
+
   metadata(signal?: AbortSignal): Promise<ClusterMetadata> {
     return this.control.metadata(undefined, signal);
   }
 
   topicError(name: string): Promise<number> {
     return this.control.toAny(topicErrorRequest(name));
+  }
+
+  async topicMetadata(topic: string): Promise<TopicMetadata | undefined> {
+    return (await this.control.metadata([topic])).topics.get(topic);
   }
 
   async openLink(brokerId: number, _purpose: string): Promise<BrokerLink> {
@@ -118,8 +130,18 @@ export class KafkaCluster implements Cluster {
     return admin.deleteTopics(this.control, names);
   }
 
-  topicConfigs(names: readonly string[]): ReturnType<typeof admin.topicConfigs> {
-    return admin.topicConfigs(this.control, names);
+  topicConfigs(
+    names: readonly string[],
+    keys?: readonly string[],
+  ): ReturnType<typeof admin.topicConfigs> {
+    return admin.topicConfigs(this.control, names, keys);
+  }
+
+  tryTopicConfigs(
+    names: readonly string[],
+    keys?: readonly string[],
+  ): ReturnType<typeof admin.tryTopicConfigs> {
+    return admin.tryTopicConfigs(this.control, names, keys);
   }
 
   alterTopicConfigs(name: string, changes: Readonly<Record<string, string | null>>): Promise<void> {
@@ -128,6 +150,18 @@ export class KafkaCluster implements Cluster {
 
   brokerConfigs(brokerId: number): ReturnType<typeof admin.brokerConfigs> {
     return admin.brokerConfigs(this.control, brokerId);
+  }
+
+  topicAcls(): ReturnType<typeof acls.topicAcls> {
+    return acls.topicAcls(this.control);
+  }
+
+  createTopicAcls(wanted: readonly TopicAcl[]): Promise<void> {
+    return acls.createTopicAcls(this.control, wanted);
+  }
+
+  deleteTopicAcls(unwanted: readonly TopicAcl[]): Promise<void> {
+    return acls.deleteTopicAcls(this.control, unwanted);
   }
 
   listGroups(): ReturnType<typeof groups.listGroups> {

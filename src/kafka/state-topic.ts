@@ -20,7 +20,8 @@ const partition = 0;
 const appendBytesMax = 800_000;
 const appendTimeoutMs = 15_000;
 const fetchBytes = 4 * 1024 * 1024;
-const fetchWaitMs = 500;
+/** Something new is answered at once; only closing has to end a poll, and closes its connection. */
+const usualWaitMs = 5_000;
 const backoffOptions = { delayMsMin: 100, delayMsMax: 3_000 };
 
 interface Queued {
@@ -29,23 +30,31 @@ interface Queued {
   reject(error: unknown): void;
 }
 
-export function openStateLog(cluster: Cluster, topic: string, deps: Deps): StateLog {
-  return new StateTopic(cluster, topic, deps);
+/** @param fetchWaitMs how long a broker that has nothing new may take to say so */
+export function openStateLog(
+  cluster: Cluster,
+  topic: string,
+  deps: Deps,
+  fetchWaitMs = usualWaitMs,
+): StateLog {
+  return new StateTopic(cluster, topic, deps, fetchWaitMs);
 }
 
 class StateTopic implements StateLog {
   readonly topic: string;
   readonly #cluster: Cluster;
   readonly #deps: Deps;
+  readonly #fetchWaitMs: number;
   readonly #closing = new AbortController();
   readonly #queue: Queued[] = [];
   #appending: Promise<void> | undefined;
   #link: BrokerLink | undefined;
 
-  constructor(cluster: Cluster, topic: string, deps: Deps) {
+  constructor(cluster: Cluster, topic: string, deps: Deps, fetchWaitMs: number) {
     this.#cluster = cluster;
     this.topic = topic;
     this.#deps = deps;
+    this.#fetchWaitMs = fetchWaitMs;
   }
 
   async append(records: readonly StateRecord[]): Promise<void> {
@@ -220,7 +229,7 @@ class StateTopic implements StateLog {
     const from = state.offset ?? 0;
     const response = await link.fetch({
       partitions: [{ topic: this.topic, partition, offset: BigInt(from), bytesMax: fetchBytes }],
-      maxWaitMs: fetchWaitMs,
+      maxWaitMs: this.#fetchWaitMs,
       minBytes: 1,
       maxBytes: fetchBytes,
       isolation: 'read_uncommitted',

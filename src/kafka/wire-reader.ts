@@ -11,6 +11,16 @@ export class WireReader {
     this.#bytes = bytes;
   }
 
+  /** A view of what has not been read yet. */
+  get rest(): Buffer {
+    return this.#bytes.subarray(this.#at);
+  }
+
+  /** Bytes not read yet. */
+  get left(): number {
+    return this.#bytes.length - this.#at;
+  }
+
   int8(): number {
     return this.#bytes.readInt8(this.#take(1));
   }

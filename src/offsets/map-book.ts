@@ -2,7 +2,7 @@
  * All offset maps that an agent knows, its own flows' and its peers'. The maps themselves are in
  * `offset-map.ts`; this is the shelf: finds them, takes stored segments in, gives changed ones out.
  */
-import type { MapFrontier, MapId, MapTranslation, Run, StoredSegment } from './run.ts';
+import type { LogStarts, MapFrontier, MapId, MapTranslation, Run, StoredSegment } from './run.ts';
 
 /** What a flow does with the map of a partition that it carries. */
 export interface MapWriter {
@@ -19,11 +19,16 @@ export interface MapWriter {
   /** The highest takeover number that is known of it. */
   readonly takeover: number | undefined;
   /**
-   * Opens a segment for this takeover, from the source offset on: what follows belongs to it, and
-   * wins over what a lower takeover says about the same source range.
-   * @param isFirst nothing was copied before that offset
+   * Opens a segment for this takeover: what follows belongs to it, and wins over what a lower
+   * takeover says about the same source range.
+   * @param began where this holder begins to copy, and to write: what was copied before lies below
+   * @param isFirst nothing was copied before
    */
-  begin(takeover: number, sourceOffset: number, isFirst?: boolean): void;
+  begin(
+    takeover: number,
+    began: { readonly source: number; readonly target: number },
+    isFirst?: boolean,
+  ): void;
   /** Appends at the end; runs must not overlap what is there. */
   append(run: Run): void;
   /** Every source offset below it is in a run or will never be copied. */
@@ -31,6 +36,8 @@ export interface MapWriter {
   /** A range read back from the target's headers (older first or later does not matter). */
   fill(runs: readonly Run[], sourceFrom: number, sourceTo: number, isFirst?: boolean): void;
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
+  /** What lies before both starts is dropped, here and from the state topic. */
+  setLogStarts(starts: LogStarts): void;
 }
 
 export interface MapReader {
@@ -40,25 +47,33 @@ export interface MapReader {
   forward(offset: bigint): MapTranslation;
   /** The same search on the other column. */
   inverse(offset: bigint): MapTranslation;
-  /** Copied records with source offsets in [from, to): exact where covered, else at least. */
-  countCopied(from: bigint, to: bigint): { readonly records: bigint; readonly isExact: boolean };
 }
 
 export interface MapBook {
   /** The map of that life of the topic, made when it is new. */
   writer(id: MapId): MapWriter;
-  /** The newest generation of it; undefined: nothing known. */
+  /**
+   * The newest generation of it, which an older one helps with what lies before; undefined: nothing
+   * known.
+   */
   reader(flow: string, topic: string, partition: number): MapReader | undefined;
   /** Every partition known of that topic in that flow, ascending. */
   partitions(flow: string, topic: string): readonly number[];
   topics(flow: string): readonly string[];
 
-  /** Takes in a stored or streamed segment or frontier. @throws MeshError state_corrupt */
-  load(segment: StoredSegment): void;
-  /** Segments that our own writers changed since the last call: to be stored, then streamed. */
+  /** Memory for runs, of all maps. */
+  readonly bytes: number;
+
+  /**
+   * Takes in a stored or streamed segment or frontier; whether it says anything new.
+   * @throws MeshError state_corrupt
+   */
+  load(segment: StoredSegment): boolean;
+  /**
+   * What changed since the last call: segments of our own writers, and then tombstones of what
+   * others have become part of, or the logs no longer hold. To be stored in that order.
+   */
   takeChanged(): readonly StoredSegment[];
   /** Everything, as it would be stored: the snapshot of a watch. */
   snapshot(flow?: string): Iterable<StoredSegment>;
-  /** Told after load and after writers' changes were taken. */
-  onChanged(listener: (segments: readonly StoredSegment[]) => void): () => void;
 }

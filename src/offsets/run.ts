@@ -27,6 +27,7 @@ export type MapReason =
   | 'before_map'
   | 'not_covered'
   | 'coarsened'
+  | 'generation_changed'
   | 'no_map';
 
 export interface MapTranslation {
@@ -48,6 +49,12 @@ export interface MapFrontier {
   readonly lagSeconds: number;
   /** Records per second written at the source, smoothed; -1 not known. */
   readonly sourceRate: number;
+}
+
+/** First offsets that the logs still hold; -1: not known. */
+export interface LogStarts {
+  readonly source: number;
+  readonly target: number;
 }
 
 /** One piece of a map as it is stored and streamed: key and value of `__causeway-offset-maps`. */

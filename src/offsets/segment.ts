@@ -1,71 +1,70 @@
 /**
- * A piece of an offset map: the runs of a stretch of source offsets, as one holder wrote them.
- * Columns are typed arrays, so that a million runs cost no more than their numbers.
+ * A piece of an offset map as it is stored: the blocks of a stretch of source offsets, told by the
+ * holder of a takeover: what it copied itself, read back from the target's stamps, or took over
+ * from those before it.
  *
- * Invariants: runs ascend on both sides and do not overlap; every source offset in [from, to) is
- * in a run or will never be copied.
+ * Invariant: every source offset in [from, to) is in a block or will never be copied, unless a
+ * later takeover began before it.
  */
-import { assert } from '../base/assert.ts';
+import { holesOf, isContinued, ofRun } from './block.ts';
+import { PackedBlocks } from './packed-blocks.ts';
 import type { Run } from './run.ts';
 
-export class Segment {
-  /** The holder's takeover number; 0: read back from the target's headers. */
+/** Where a takeover began to copy at the source, and to write at the target. */
+export interface Began {
+  readonly source: number;
+  /** All that was copied before lies below it. */
+  readonly target: number;
+}
+
+export interface SegmentRange {
+  /** Number of the takeover whose holder tells it: with `from` its key, which nobody else has. */
   readonly takeover: number;
+  readonly began: Began;
   readonly from: number;
+  readonly to: number;
   /** Nothing was copied before `from` in this generation. */
   readonly isFirst: boolean;
-  #to: number;
-  #count = 0;
-  #sources: Float64Array;
-  #targets: Float64Array;
-  #lengths: Float64Array;
+}
 
-  constructor(options: { takeover: number; from: number; to: number; isFirst: boolean }) {
-    this.takeover = options.takeover;
-    this.from = options.from;
-    this.isFirst = options.isFirst;
-    this.#to = options.to;
-    this.#sources = new Float64Array(4);
-    this.#targets = new Float64Array(4);
-    this.#lengths = new Float64Array(4);
+/** What the objects of a segment cost in memory, beside its blocks. */
+const overheadBytes = 600;
+
+export class Segment {
+  readonly takeover: number;
+  readonly began: Began;
+  readonly from: number;
+  readonly isFirst: boolean;
+  readonly blocks: PackedBlocks;
+  /** Something may be stored under its key. */
+  isStored = false;
+  #to: number;
+
+  constructor(range: SegmentRange, blocks = new PackedBlocks(range.from)) {
+    this.takeover = range.takeover;
+    this.began = range.began;
+    this.from = range.from;
+    this.isFirst = range.isFirst;
+    this.#to = range.to;
+    this.blocks = blocks;
   }
 
   get to(): number {
     return this.#to;
   }
 
-  get count(): number {
-    return this.#count;
+  /** Names it within its map. */
+  get key(): string {
+    return `${this.takeover}/${this.from}`;
   }
 
-  run(index: number): Run | undefined {
-    if (index < 0 || index >= this.#count) return undefined;
-    return {
-      sourceOffset: this.#sources[index] ?? 0,
-      targetOffset: this.#targets[index] ?? 0,
-      length: this.#lengths[index] ?? 0,
-    };
+  /** Bytes of memory that coarsening could save: none when it is a single block. */
+  get bytes(): number {
+    return this.blocks.count > 1 ? this.blocks.bytes + overheadBytes : 0;
   }
 
   append(run: Run): void {
-    const last = this.run(this.#count - 1);
-    if (last !== undefined) {
-      const sourceEnd = last.sourceOffset + last.length;
-      const targetEnd = last.targetOffset + last.length;
-      const ascends = run.sourceOffset >= sourceEnd && run.targetOffset >= targetEnd;
-      assert(ascends, 'runs ascend on both sides');
-      if (run.sourceOffset === sourceEnd && run.targetOffset === targetEnd) {
-        this.#lengths[this.#count - 1] = last.length + run.length;
-        this.scannedTo(run.sourceOffset + run.length);
-        return;
-      }
-    }
-    assert(run.sourceOffset >= this.from && run.length > 0, 'a run lies in its segment');
-    if (this.#count === this.#sources.length) this.#grow();
-    this.#sources[this.#count] = run.sourceOffset;
-    this.#targets[this.#count] = run.targetOffset;
-    this.#lengths[this.#count] = run.length;
-    this.#count += 1;
+    this.blocks.push(ofRun(run));
     this.scannedTo(run.sourceOffset + run.length);
   }
 
@@ -73,34 +72,38 @@ export class Segment {
     if (sourceOffset > this.#to) this.#to = sourceOffset;
   }
 
-  /** Index of the last run that begins at or below the source offset; -1: none. */
-  lastBySource(offset: number): number {
-    return lastAtMost(this.#sources, this.#count, offset);
+  /** Whether the run only lets the last block grow. */
+  isContinuedBy(run: Run): boolean {
+    const { last } = this.blocks;
+    return last !== undefined && isContinued(last, ofRun(run));
   }
 
-  lastByTarget(offset: number): number {
-    return lastAtMost(this.#targets, this.#count, offset);
+  /** The same in half the bytes: with as many holes in a block as that takes. */
+  coarsened(): Segment {
+    const { blocks } = this;
+    let holesMax = Math.max(1, blocks.holesMax);
+    let coarse = blocks.coarsened(holesMax);
+    while (coarse.count > 1 && coarse.bytes > blocks.bytes / 2) {
+      holesMax *= 2;
+      coarse = blocks.coarsened(holesMax);
+    }
+    const segment = new Segment(this, coarse);
+    segment.isStored = this.isStored;
+    return segment;
   }
 
-  #grow(): void {
-    const wider = (column: Float64Array): Float64Array => {
-      const grown = new Float64Array(column.length * 2);
-      grown.set(column);
-      return grown;
-    };
-    this.#sources = wider(this.#sources);
-    this.#targets = wider(this.#targets);
-    this.#lengths = wider(this.#lengths);
+  /** Where a block with holes begins that the offset lies inside of; else the offset. */
+  beforeHoles(offset: number): number {
+    const block = this.blocks.seek('source', offset - 1)?.block;
+    if (block === undefined || holesOf(block) === 0) return offset;
+    return block.source + block.sourceSpan > offset ? block.source : offset;
   }
-}
 
-function lastAtMost(column: Float64Array, count: number, value: number): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((column[middle] ?? 0) <= value) low = middle + 1;
-    else high = middle;
+  /** Where a block with holes ends that the offset lies inside of; else the offset. */
+  behindHoles(offset: number): number {
+    const block = this.blocks.seek('source', offset - 1)?.block;
+    return block === undefined || holesOf(block) === 0
+      ? offset
+      : Math.max(offset, block.source + block.sourceSpan);
   }
-  return low - 1;
 }

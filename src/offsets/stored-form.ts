@@ -1,15 +1,19 @@
 /**
  * How maps are stored and streamed. Keys are text, so that a console consumer can be read:
  * `map/1/<flow>/<topic>/<partition>/<generation>/<takeover>/<from>` for a segment,
- * `end/1/<flow>/<topic>/<partition>/<generation>` for what is known of the source's end.
- * A segment's value is binary: version, flags, length of the range, then runs as differences.
+ * `end/1/<flow>/<topic>/<partition>/<generation>` for what is known of the logs.
+ * A segment's value is binary: version, flags, its range, then its blocks as differences.
  */
-import { MeshError } from '../base/errors.ts';
-import type { MapFrontier, MapId } from './run.ts';
+import { errorMessage, MeshError } from '../base/errors.ts';
+import { NumberReader, NumberWriter } from './numbers.ts';
+import { PackedBlocks } from './packed-blocks.ts';
+import type { MapId } from './run.ts';
 import { Segment } from './segment.ts';
 
 const version = 1;
+const valueVersion = 2;
 const firstFlag = 1;
+const headerBytesMax = 40;
 
 export type MapKey =
   | {
@@ -20,14 +24,13 @@ export type MapKey =
     }
   | { readonly kind: 'frontier'; readonly id: MapId };
 
-export type StoredFrontier = Omit<MapFrontier, 'scannedEnd'> & { readonly takeover: number };
-
-function idText({ flow, topic, partition, generation }: MapId): string {
+export function idText({ flow, topic, partition, generation }: MapId): string {
   return `${flow}/${topic}/${partition}/${generation}`;
 }
 
-export function segmentKey(id: MapId, segment: Segment): Buffer {
-  return Buffer.from(`map/${version}/${idText(id)}/${segment.takeover}/${segment.from}`);
+/** @param name of the segment within its map */
+export function segmentKey(id: MapId, name: string): Buffer {
+  return Buffer.from(`map/${version}/${idText(id)}/${name}`);
 }
 
 export function frontierKey(id: MapId): Buffer {
@@ -58,130 +61,39 @@ export function parseKey(key: Buffer): MapKey {
   return kind === 'map' ? { kind: 'segment', id, takeover, from } : { kind: 'frontier', id };
 }
 
-export function segmentValue(segment: Segment): Buffer {
-  const writer = new NumberWriter(2 + (segment.count + 2) * 12);
-  writer.number(version);
-  writer.number(segment.isFirst ? firstFlag : 0);
-  writer.number(segment.to - segment.from);
-  writer.number(segment.count);
-  let source = segment.from;
-  let target = 0;
-  for (let index = 0; index < segment.count; index += 1) {
-    const run = segment.run(index);
-    if (run === undefined) break;
-    writer.number(run.sourceOffset - source);
-    writer.number(run.targetOffset - target);
-    writer.number(run.length);
-    source = run.sourceOffset + run.length;
-    target = run.targetOffset + run.length;
-  }
+export function segmentValue({ from, to, began, isFirst, blocks }: Segment): Buffer {
+  const writer = new NumberWriter(headerBytesMax + blocks.bytes);
+  writer.number(valueVersion);
+  writer.number(isFirst ? firstFlag : 0);
+  writer.number(to - from);
+  writer.number(began.source);
+  writer.number(began.target);
+  blocks.write(writer);
   return writer.bytes;
 }
 
 /** @throws MeshError state_corrupt */
 export function parseSegment(key: MapKey & { kind: 'segment' }, value: Buffer): Segment {
-  const reader = new NumberReader(value, idText(key.id));
-  const found = reader.number();
-  if (found !== version) {
-    throw corrupt(idText(key.id), `a segment of format ${found}, wanted ${version}`);
-  }
-  const isFirst = (reader.number() & firstFlag) !== 0;
-  const { takeover, from } = key;
-  const to = from + reader.number();
-  const segment = new Segment({ takeover, from, to, isFirst });
-  let source = from;
-  let target = 0;
-  for (let count = reader.number(); count > 0; count -= 1) {
-    const sourceOffset = source + reader.number();
-    const targetOffset = target + reader.number();
-    const length = reader.number();
-    if (length < 1) throw corrupt(idText(key.id), 'a run without length');
-    segment.append({ sourceOffset, targetOffset, length });
-    source = sourceOffset + length;
-    target = targetOffset + length;
-  }
-  return segment;
-}
-
-export function frontierValue(frontier: StoredFrontier): Buffer {
-  return Buffer.from(JSON.stringify({ version, ...frontier }));
-}
-
-/** @throws MeshError state_corrupt */
-export function parseFrontier(id: MapId, value: Buffer): StoredFrontier {
+  const { id, takeover, from } = key;
   try {
-    // Every field is checked below before it is used.
-    const fields = JSON.parse(value.toString('utf8')) as Record<string, unknown>;
-    const number = (name: string): number => {
-      const found = fields[name];
-      if (typeof found === 'number' && Number.isFinite(found)) return found;
-      throw new Error(`${name} is ${String(found)}`);
-    };
-    if (number('version') !== version) throw new Error(`format ${String(fields['version'])}`);
-    return {
-      takeover: number('takeover'),
-      sourceEnd: number('sourceEnd'),
-      sourceEndAsOfMs: number('sourceEndAsOfMs'),
-      lagSeconds: number('lagSeconds'),
-      sourceRate: number('sourceRate'),
-    };
+    const reader = new NumberReader(value);
+    const found = reader.number();
+    if (found !== valueVersion) {
+      throw new Error(`a segment of format ${found}, wanted ${valueVersion}`);
+    }
+    const isFirst = (reader.number() & firstFlag) !== 0;
+    const to = from + reader.number();
+    const began = { source: reader.number(), target: reader.number() };
+    const blocks = PackedBlocks.read(reader, from, value.length);
+    const { last } = blocks;
+    const end = last === undefined ? from : last.source + last.sourceSpan;
+    if (end > to) throw new Error(`a run up to ${end}, behind the end ${to} of its segment`);
+    return new Segment({ takeover, began, from, to, isFirst }, blocks);
   } catch (cause) {
-    throw corrupt(idText(id), `an end that cannot be read: ${String(cause)}`);
+    throw corrupt(idText(id), errorMessage(cause));
   }
 }
 
 function corrupt(place: string, found: string): MeshError {
   return new MeshError('state_corrupt', `offset map ${place}: ${found}`, { details: { place } });
-}
-
-/** Unsigned numbers up to 2^53, seven bits a byte. */
-class NumberWriter {
-  #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytesGuess: number) {
-    this.#bytes = Buffer.allocUnsafe(bytesGuess);
-  }
-
-  get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
-  }
-
-  number(value: number): void {
-    if (this.#at + 8 > this.#bytes.length) {
-      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#bytes.length + 64)]);
-    }
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#bytes[this.#at] = (rest % 128) | 0x80;
-      this.#at += 1;
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes[this.#at] = rest;
-    this.#at += 1;
-  }
-}
-
-class NumberReader {
-  readonly #bytes: Buffer;
-  readonly #place: string;
-  #at = 0;
-
-  constructor(bytes: Buffer, place: string) {
-    this.#bytes = bytes;
-    this.#place = place;
-  }
-
-  number(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.#bytes[this.#at];
-      if (byte === undefined || scale > 2 ** 49) {
-        throw corrupt(this.#place, `ends early, at byte ${this.#at} of ${this.#bytes.length}`);
-      }
-      this.#at += 1;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
 }

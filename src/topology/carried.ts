@@ -6,7 +6,13 @@
 import { flowId, type FlowId, type SiteName } from '../base/ids.ts';
 import { matchesFilter } from './filter.ts';
 import type { FlowSettings, Topology } from './model.ts';
-import { isInternalTopic, remoteTopicName, topicChain } from './names.ts';
+import {
+  heartbeatsTopic,
+  isInternalTopic,
+  leftAlone,
+  remoteTopicName,
+  topicChain,
+} from './names.ts';
 
 export type Carried =
   | {
@@ -27,9 +33,11 @@ export function carriedTopic(flow: FlowSettings, topology: Topology, topic: stri
   if (chain.includes(flow.to)) return no(`has been at ${flow.to}`);
   if (chain.includes(flow.from)) return no(`has been at ${flow.from} before`);
   if (last !== undefined && !flow.forward.includes(last)) return no(`${last} is not forwarded`);
-  if (!matchesFilter(flow.topics, chain.length === 0 ? topic : localName)) {
-    return no('left out by the topic filter');
-  }
+  if (localName === heartbeatsTopic) {
+    if (!topology.mm2.heartbeats) return no('internal topic');
+  } else if (!matchesFilter(flow.topics, localName)) return no('left out by the topic filter');
+  const owner = leftAlone(localName, flow.topics);
+  if (owner !== undefined) return no(`own state of ${owner}`);
   const remoteTopic = remoteTopicName(flow.from, topic);
   if (remoteTopic.length > kafkaNameMax) {
     return no(`${remoteTopic} is longer than ${kafkaNameMax} characters`);

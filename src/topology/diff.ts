@@ -5,7 +5,16 @@ export function topologyDifferences(before: Topology, after: Topology): readonly
   return differences('', plain(before), plain(after));
 }
 
-function plain({ mesh, version, sites, flows, groups, retiredSites, changes }: Topology): unknown {
+function plain({
+  mesh,
+  version,
+  sites,
+  flows,
+  groups,
+  retiredSites,
+  mm2,
+  changes,
+}: Topology): unknown {
   return {
     mesh,
     version,
@@ -13,6 +22,7 @@ function plain({ mesh, version, sites, flows, groups, retiredSites, changes }: T
     flows: Object.fromEntries(flows.map((flow) => [flow.id, flow])),
     groups,
     retiredSites,
+    mm2,
     changes,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { siteNamePattern } from '../base/ids.ts';
-import { byteSizePattern } from './byte-size.ts';
+import { byteSizePattern, parseByteSize } from './byte-size.ts';
 
 const siteName = z
   .string()
@@ -74,7 +74,13 @@ const groups = z.strictObject({
 });
 
 /** Bytes: a number, or a text such as `20MiB`. */
-const bytes = z.union([z.int().min(1), z.string().regex(byteSizePattern, 'a size such as 20MiB')]);
+const bytes = z.union([
+  z.int().min(1),
+  z
+    .string()
+    .regex(byteSizePattern, 'a size such as 20MiB')
+    .refine((size) => (parseByteSize(size) ?? 0) >= 1, 'a size above nothing'),
+]);
 const notYet = (what: string) => `${what}: not available in this version`;
 
 const flowSettings = {
@@ -87,8 +93,8 @@ const flowSettings = {
   limit: z.strictObject({ bytesPerSecond: bytes.optional() }).optional(),
   sync: z
     .strictObject({
-      configs: z.literal(false, notYet('following configs')).optional(),
-      acls: z.literal(false, notYet('following ACLs')).optional(),
+      configs: z.union([z.boolean(), names], 'true, false or {include, exclude}').optional(),
+      acls: z.boolean().optional(),
     })
     .optional(),
   onSourceReset: z.enum(['pause', 'continue']).optional(),
@@ -103,6 +109,9 @@ export const fileSchema = z.strictObject({
   defaults: z.strictObject(flowSettings).default({}),
   flows: z.array(z.strictObject({ from: siteName, to: siteName, ...flowSettings })).optional(),
   retiredSites: z.array(siteName).default([]),
+  mm2: z
+    .strictObject({ checkpoints: z.boolean().default(true), heartbeats: z.boolean().default(true) })
+    .default({ checkpoints: true, heartbeats: true }),
   changes: z.enum(['file', 'apply']).default('file'),
 });
 

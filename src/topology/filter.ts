@@ -3,14 +3,18 @@ import type { NameFilter } from './model.ts';
 
 const compiled = new WeakMap<NameFilter, { include: RegExp[]; exclude: RegExp[] }>();
 
-function compile(patterns: readonly string[]): RegExp[] {
-  return patterns.map((pattern) => new RegExp(`^(?:${pattern})$`));
+function compile(pattern: string): RegExp {
+  return new RegExp(`^(?:${pattern})$`);
+}
+
+export function matchesPattern(pattern: string, name: string): boolean {
+  return compile(pattern).test(name);
 }
 
 export function matchesFilter(filter: NameFilter, name: string): boolean {
   let found = compiled.get(filter);
   if (found === undefined) {
-    found = { include: compile(filter.include), exclude: compile(filter.exclude) };
+    found = { include: filter.include.map(compile), exclude: filter.exclude.map(compile) };
     compiled.set(filter, found);
   }
   const matches = (pattern: RegExp): boolean => pattern.test(name);

@@ -81,7 +81,19 @@ export interface FlowSettings {
   readonly limit: { readonly bytesPerSecond: number | undefined };
   readonly onSourceReset: ResetPolicy;
   readonly onTargetReset: ResetPolicy;
-  readonly sync: { readonly configs: boolean; readonly acls: boolean };
+  readonly sync: {
+    /** Which settings of remote topics follow the source; false: none, after they were made. */
+    readonly configs: NameFilter | false;
+    readonly acls: boolean;
+  };
+}
+
+/** Topics that Java clients which know MirrorMaker 2 read; written by agents. */
+export interface Mm2Settings {
+  /** `<site>.checkpoints.internal`: translated positions of that site's groups. */
+  readonly checkpoints: boolean;
+  /** `heartbeats` at each site, carried on by every flow: who is upstream of whom. */
+  readonly heartbeats: boolean;
 }
 
 export interface Topology {
@@ -91,6 +103,7 @@ export interface Topology {
   readonly flows: readonly FlowSettings[];
   readonly groups: GroupSettings; // the defaults' groups: modes are looked up here
   readonly retiredSites: readonly SiteName[];
+  readonly mm2: Mm2Settings;
   readonly changes: 'file' | 'apply';
   /** SHA-256, hexadecimal, of the canonical JSON of the parsed file, secrets unresolved. */
   readonly hash: string;

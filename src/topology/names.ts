@@ -3,7 +3,8 @@
  * declared or retired site and a dot; any other dot is just part of a name: `my.orders` is local.
  */
 import { isSiteName, type SiteName } from '../base/ids.ts';
-import type { Topology } from './model.ts';
+import { matchesPattern } from './filter.ts';
+import type { NameFilter, Topology } from './model.ts';
 
 export function remoteTopicName(site: SiteName, topic: string): string {
   return `${site}.${topic}`;
@@ -30,11 +31,52 @@ export function topicChain(topic: string, topology: Sites): TopicChain {
   return { chain, localName: rest };
 }
 
-const mm2Internal = /^mm2.*\.internal$|\.checkpoints\.internal$|^(.+\.)?heartbeats$/;
+/** At every site, as MirrorMaker 2 names it; at the next site `<site>.heartbeats`, and so on. */
+export const heartbeatsTopic = 'heartbeats';
 
-/** Topics that belong to Kafka, to Causeway or to MirrorMaker 2: never carried. */
+/** Translated positions of that site's groups, as MirrorMaker 2 names the topic. Never carried. */
+export function checkpointsTopic(site: SiteName): string {
+  return `${site}.checkpoints.internal`;
+}
+
+const mm2Internal = /^mm2.*\.internal$|\.checkpoints\.internal$/;
+
+/**
+ * Topics that belong to Kafka, to Causeway or to MirrorMaker 2: never carried. Heartbeats are
+ * carried, whatever the filters say, where agents write them.
+ */
 export function isInternalTopic(topic: string, topology: Sites): boolean {
   const { localName } = topicChain(topic, topology);
   if (localName.startsWith('__') || localName.startsWith('.')) return true;
   return mm2Internal.test(topic) || mm2Internal.test(localName);
+}
+
+interface OwnState {
+  readonly what: string;
+  readonly names: RegExp;
+  /** What a pattern has to spell out to mean such topics. */
+  readonly spelt: RegExp;
+}
+
+/** Topics in which a tool keeps its own state: of no use elsewhere, or harmful. */
+const ownStates: readonly OwnState[] = [
+  { what: 'Kafka Connect', names: /^connect-/, spelt: /connect/ },
+  { what: 'Schema Registry', names: /^_schemas$/, spelt: /_schemas/ },
+  { what: 'Kafka Streams', names: /-changelog$/, spelt: /changelog/ },
+  { what: 'Kafka Streams', names: /-repartition$/, spelt: /repartition/ },
+  {
+    what: 'Kafka Streams',
+    names: /-KTABLE-FK-JOIN-SUBSCRIPTION-(REGISTRATION|RESPONSE)-.*-topic$/,
+    spelt: /SUBSCRIPTION/,
+  },
+];
+
+/** Whose state it is, unless some pattern that matches it means just such topics. */
+export function leftAlone(localName: string, filter: NameFilter): string | undefined {
+  const found = ownStates.find(({ names }) => names.test(localName));
+  if (found === undefined) return undefined;
+  const isMeant = filter.include.some((pattern) => {
+    return found.spelt.test(pattern) && matchesPattern(pattern, localName);
+  });
+  return isMeant ? undefined : found.what;
 }

@@ -159,6 +159,7 @@ function model(file: TopologyFile, source: string): Topology {
     flows: declared.map((flow) => flowOf(flow, file.defaults)),
     groups: groupsOf(file.defaults.groups),
     retiredSites: file.retiredSites.map((name) => siteName(name)),
+    mm2: file.mm2,
     changes: file.changes,
     hash: createHash('sha256').update(canonical(file)).digest('hex'),
     source,
@@ -206,8 +207,15 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     limit: { bytesPerSecond: parseByteSize(part.limit?.bytesPerSecond ?? '') },
     onSourceReset: part.onSourceReset ?? 'pause',
     onTargetReset: part.onTargetReset ?? 'pause',
-    sync: { configs: false, acls: false },
+    sync: syncOf(part.sync),
   };
+}
+
+function syncOf({
+  configs = true,
+  acls = true,
+}: FlowPart['sync'] & object = {}): FlowSettings['sync'] {
+  return { configs: configs === true ? everything : configs, acls };
 }
 
 function groupsOf(groups: FlowPart['groups']): GroupSettings {

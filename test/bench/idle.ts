@@ -3,7 +3,7 @@
  * the two others, one agent a site. CPU of each agent over a minute after all is copied, and how
  * long it took until then.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,6 +24,8 @@ export interface IdlePlan {
   readonly partitions: number;
   readonly seconds: number;
   readonly nodeArgs: readonly string[];
+  /** Checkpoints and heartbeats as MirrorMaker 2 writes them. */
+  readonly hasMm2Topics: boolean;
 }
 
 export interface IdleFigures {
@@ -38,7 +40,9 @@ export interface IdleFigures {
 
 const sites = ['east', 'west', 'north'] as const;
 const copyMsMax = 400_000;
+const topicPrefix = 'topic-';
 const settleMs = 5_000;
+const tellMs = 20_000;
 const topicsPerRequest = 100;
 
 export async function measureIdle(plan: IdlePlan): Promise<IdleFigures[]> {
@@ -52,12 +56,14 @@ export async function measureIdle(plan: IdlePlan): Promise<IdleFigures[]> {
   const options = { dir, sites: requests, isTied: true, heapMb: 1536, onProgress: say };
   const sandbox = await openSandbox(options, testDeps());
   scope.defer(() => sandbox.down());
+  const mm2 = 'mm2: {checkpoints: false, heartbeats: false}\n';
+  if (!plan.hasMm2Topics) appendFileSync(sandbox.meshFile, mm2);
   for (const site of sites) await fill(sandbox, site, plan);
   const startedMs = performance.now();
   const agents = sites.map((site) => {
-    const env = { NODE_OPTIONS: plan.nodeArgs.join(' ') };
+    const { nodeArgs } = plan;
     const topologyFile = sandbox.meshFile;
-    const agent = scope.own(new AgentProcess({ site, topologyFile, logDir: dir, env }));
+    const agent = scope.own(new AgentProcess({ site, topologyFile, logDir: dir, nodeArgs }));
     agent.launch();
     return agent;
   });
@@ -85,7 +91,7 @@ function pidOf(agent: AgentProcess): number {
 async function fill(sandbox: Sandbox, site: string, plan: IdlePlan): Promise<void> {
   const { brokers } = sandbox.site(site);
   await using cluster = await openCluster({ name: site, brokers, clientId: 'bench' }, testDeps());
-  const names = Array.from({ length: plan.topics }, (_, at) => `topic-${at}`);
+  const names = Array.from({ length: plan.topics }, (_, at) => `${topicPrefix}${at}`);
   for (let at = 0; at < names.length; at += topicsPerRequest) {
     const made = await cluster.createTopics(
       names.slice(at, at + topicsPerRequest).map((name) => {
@@ -130,20 +136,25 @@ async function copiedAll(
   plan: IdlePlan,
   startedMs: number,
 ): Promise<Pick<IdleFigures, 'startSeconds' | 'startCpuSeconds'>> {
-  const wanted = plan.topics * plan.partitions;
+  const wanted = plan.topics * plan.partitions * (sites.length - 1);
+  let toldMs = startedMs;
   for (;;) {
     const pid = pidOf(agent);
     const answer = await agent.get('/v1/status', 20_000).catch(() => undefined);
     if (answer?.status === 200) {
       // The agent's own JSON, of the shape that its schema says.
       const { flows } = JSON.parse(answer.text) as AgentStatusJson;
-      const isCopied = flows.every(
-        ({ partitions, lagRecords }) =>
-          lagRecords === '0' &&
-          partitions.filter(({ state, position }) => state === 'copying' && position === '1')
-            .length === wanted,
-      );
-      if (flows.length === sites.length - 1 && isCopied) {
+      const partitions = flows.flatMap((flow) => flow.partitions);
+      // Filled more than once where a leader was late.
+      const copied = partitions.filter(({ topic, state, position }) => {
+        return topic.startsWith(topicPrefix) && state === 'copying' && position !== '0';
+      });
+      if (performance.now() - toldMs > tellMs) {
+        toldMs = performance.now();
+        say(`${agent.options.site}: ${copied.length} of ${wanted} copied`);
+      }
+      const isCurrent = flows.every(({ lagRecords }) => lagRecords === '0');
+      if (flows.length === sites.length - 1 && copied.length === wanted && isCurrent) {
         const startSeconds = (performance.now() - startedMs) / 1000;
         return { startSeconds, startCpuSeconds: usageOf(pid).cpuSeconds };
       }

@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { measureIdle } from './idle.ts';
+import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
+import { offsetMaps } from './offsets.ts';
 import { profile } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { idleTable, publish, throughputTable } from './report.ts';
@@ -17,7 +19,9 @@ const help = `npm run bench -- [WORK] [options]
   throughput   a backlog copied by each replicator in turn (the default)
   profile      where the CPU of an agent goes while it copies the first of the loads
   codecs       what compressing a stamped batch costs, in pure memory
+  offsets      what offset maps cost, in pure memory
   idle         CPU of three agents, each with two flows, while nothing happens
+  positions    how soon a commit of a group is known at another site, and what that costs
 
   --sizes 100,1024          bytes per record
   --records 4000000,800000  records, one count for each size
@@ -32,7 +36,14 @@ For idle:
   --topics 300              at each site
   --partitions 6            of each topic
   --seconds 60              to be measured
+  --no-mm2                  without the topics that clients of MirrorMaker 2 read
   --node-args ''            for the agents, such as those of node's profiler
+
+For positions:
+  --groups 10000            each with commits in --partitions (6) partitions
+  --log 1000000             commits in the log before the agent starts
+  --rate 1000               commits of groups a second, over --seconds
+  --kafka 4.3.0             of the site: several with commas
 
 For all:
   --write                   write the table to docs/benchmarks.md
@@ -49,6 +60,11 @@ const { values, positionals } = parseArgs({
     partitions: { type: 'string' },
     topics: { type: 'string', default: '300' },
     seconds: { type: 'string', default: '60' },
+    groups: { type: 'string', default: '10000' },
+    log: { type: 'string', default: '1000000' },
+    rate: { type: 'string', default: '1000' },
+    kafka: { type: 'string', default: '4.3.0' },
+    'no-mm2': { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
     'batch-bytes': { type: 'string', default: '16384' },
     compare: { type: 'boolean', default: false },
@@ -98,9 +114,25 @@ async function idle(): Promise<void> {
     topics: Number(values.topics),
     partitions: Number(values.partitions ?? 6),
     seconds: Number(values.seconds),
+    hasMm2Topics: !values['no-mm2'],
     nodeArgs: values['node-args'].split(' ').filter((arg) => arg !== ''),
   });
   publish('idle', idleTable(figures), values.write);
+}
+
+async function positions(): Promise<void> {
+  const figures: PositionsFigures[] = [];
+  for (const version of values.kafka.split(',')) {
+    const plan = {
+      groups: Number(values.groups),
+      partitions: Number(values.partitions ?? 6),
+      records: Number(values.log),
+      commitsPerSecond: Number(values.rate),
+      seconds: Number(values.seconds),
+    };
+    figures.push(await measurePositions(plan, version));
+  }
+  publish('positions', positionsTable(figures), values.write);
 }
 
 const works: Readonly<Record<string, () => Promise<void>>> = {
@@ -111,7 +143,9 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     if (load !== undefined) publish('profile', await profile(stage, load), values.write);
   },
   codecs: async () => publish('codecs', await codecs(), values.write),
+  offsets: async () => publish('offsets', await offsetMaps(), values.write),
   idle,
+  positions,
 };
 const [name = 'throughput'] = positionals;
 const work = works[name];

@@ -112,7 +112,8 @@ async function statusOf(agent: AgentProcess): Promise<Partitions> {
   const { text } = await agent.get('/v1/status');
   // The agent's own contract.
   const { flows } = JSON.parse(text) as AgentStatusJson;
-  return [...(flows[0]?.partitions ?? [])].sort((one, other) => one.partition - other.partition);
+  const found = flows[0]?.partitions.filter((one) => one.topic === topic) ?? [];
+  return found.sort((one, other) => one.partition - other.partition);
 }
 
 async function untilCopied(agent: AgentProcess, positions: readonly number[]): Promise<Partitions> {

@@ -257,7 +257,9 @@ for (const { from, to, reader } of directions) {
       const remote = `${from}.${topic}`;
       await makeTopic(source, topic, 2);
       const timings = { retryDelayMsMax: 1_000 };
-      await using running = await startFlow({ from, to, topics: topic, timings });
+      // Else the limit would be raised again, to what the source allows.
+      const settings = { sync: { configs: false, acls: false } } as const;
+      await using running = await startFlow({ from, to, topics: topic, timings, settings });
       await remoteTopic(target, remote);
       await setConfig(target, remote, 'max.message.bytes', '100000');
       const large = { key: null, value: Buffer.alloc(150_000, 'large'), timestampMs: Date.now() };

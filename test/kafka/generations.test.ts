@@ -16,6 +16,7 @@ import { appendRecords, makeTopic, openTestCluster, readAll } from '../support/t
 import { until } from '../support/until.ts';
 
 const timings = { retryDelayMsMax: 1_000 };
+const said = { by: 'ana', why: 'a test', atMs: 0, untilMs: undefined };
 const going = { onSourceReset: 'continue', onTargetReset: 'continue' } as const;
 
 function numbered(count: number, life = 'one'): PlainRecord[] {
@@ -101,11 +102,13 @@ for (const [from, to] of [
       await appendRecords(source, topic, 0, numbered(100));
       await using running = await startFlow({ from, to, topics: topic, stateTopic, timings });
       await copiedTo(running, 100);
-      running.flow.pause();
+      running.controls.setOverrides([
+        { kind: 'pause', flow: `${from}->${to}`, topic: undefined, partition: undefined, ...said },
+      ]);
       await appendRecords(source, topic, 0, numbered(50));
       await until('its end to be seen', () => partitionOf(running)?.sourceEnd === 150n);
       await makeAgain(source, topic);
-      running.flow.resume();
+      running.controls.setOverrides([]);
       await pausedFor(running, /\[100, 150\) at \w+ of its earlier life were never copied/);
       // Twice, when it was noticed in between that it was gone.
       assert.deepEqual([...new Set(told(running.events))], [`source_reset [100, 150) at ${from}`]);

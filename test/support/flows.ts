@@ -1,11 +1,14 @@
 /** One flow between the two shared clusters, run in this process over real Kafka, for one topic. */
 import { BufferPool } from '../../src/base/buffer-pool.ts';
 import { siteName } from '../../src/base/ids.ts';
+import type { Log } from '../../src/base/log.ts';
 import { Scope } from '../../src/base/scope.ts';
+import { ControlStore } from '../../src/agent/control-store.ts';
 import { MapStore } from '../../src/agent/map-store.ts';
 import { ByteBudget } from '../../src/flow/byte-budget.ts';
 import { ClusterView } from '../../src/flow/cluster-view.ts';
 import { defaultTimings, type FlowEvent, type FlowTimings } from '../../src/flow/flow-context.ts';
+import { FlowControls } from '../../src/flow/flow-controls.ts';
 import { Flow } from '../../src/flow/flow.ts';
 import { TargetLimits } from '../../src/flow/target-limits.ts';
 import { ensureInternalTopics } from '../../src/kafka/internal-topics.ts';
@@ -21,6 +24,7 @@ export interface TestFlow extends AsyncDisposable {
   readonly flow: Flow;
   readonly maps: MapStore;
   readonly events: FlowEvent[];
+  readonly controls: FlowControls;
 }
 
 export interface TestFlowOptions {
@@ -31,8 +35,10 @@ export interface TestFlowOptions {
   readonly mesh?: string;
   /** A state topic of its own unless one is given, as after a restart. */
   readonly stateTopic?: string;
+  readonly controlTopic?: string;
   readonly settings?: Partial<FlowSettings>;
   readonly timings?: Partial<FlowTimings>;
+  readonly log?: Log;
 }
 
 export function testTopology(topics: string, mesh = 'test'): Topology {
@@ -58,15 +64,18 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
   const found = topology.flows.find(({ from, to }) => from === options.from && to === options.to);
   if (found === undefined) throw new Error('no such flow');
   const settings = { ...found, ...options.settings };
-  const deps = testDeps();
+  const deps = { ...testDeps(), ...(options.log === undefined ? {} : { log: options.log }) };
   const stateTopic = options.stateTopic ?? (await newStateTopic(options.to));
+  const controlTopic = options.controlTopic ?? (await newStateTopic(options.to));
   return Scope.build(async (scope) => {
     const source = scope.own(await openTestCluster(options.from));
     const target = scope.own(await openTestCluster(options.to));
     await ensureInternalTopics(target, { replicationFactor: 1 }, deps);
     const maps = new MapStore(scope.own(openStateLog(target, stateTopic, deps)), deps);
     scope.run(maps.run(scope.signal));
-    await maps.synced();
+    const controls = new ControlStore(scope.own(openStateLog(target, controlTopic, deps)), deps);
+    scope.run(controls.run(scope.signal));
+    await Promise.all([maps.synced(), controls.synced()]);
     const view = (cluster: typeof source): ClusterView => {
       const made = new ClusterView(cluster, { refreshMs: 300, ...deps });
       scope.run(made.run(scope.signal));
@@ -76,6 +85,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
     await Promise.all([views.source.refresh(), views.target.refresh()]);
     const group = `causeway.${uniqueName(mesh)}.${settings.id}`;
     const events: FlowEvent[] = [];
+    const { bytesPerSecond } = settings.limit;
+    const flowControls = new FlowControls(settings.id, bytesPerSecond, deps.clock);
     const flow = new Flow({
       deps,
       topology,
@@ -86,6 +97,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       maps: maps.book,
       journal: maps.journal,
       epochs: maps.epochs,
+      controls: flowControls,
+      acls: controls.ledger,
       limits: new TargetLimits(deps.clock),
       budget: new ByteBudget(64 * 1024 * 1024),
       pool: new BufferPool(),
@@ -99,6 +112,12 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       await running;
       await maps.store();
     });
-    return { flow, maps, events, [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose]() };
+    return {
+      flow,
+      maps,
+      events,
+      controls: flowControls,
+      [Symbol.asyncDispose]: () => scope[Symbol.asyncDispose](),
+    };
   });
 }

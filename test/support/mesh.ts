@@ -22,10 +22,13 @@ export function meshText({ mesh, version, ports, more }: MeshFileOptions): strin
     `  ${name}: {kafka: {brokers: ${JSON.stringify(brokersOf(name))}}, ` +
     `agents: [{grpc: "localhost:${grpc}", http: "localhost:${http}"}]}`;
   const lines = ['apiVersion: causeway/v1', `mesh: ${mesh}`, `version: ${version}`, 'sites:'];
+  // Other meshes share these clusters, and would write to the same topics.
+  const mm2 = 'mm2: {checkpoints: false, heartbeats: false}';
   return [
     ...lines,
     site('east', ...ports.slice(0, 2)),
     site('west', ...ports.slice(2)),
+    mm2,
     ...more,
     '',
   ].join('\n');

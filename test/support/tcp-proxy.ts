@@ -161,8 +161,10 @@ export class TcpProxy implements AsyncDisposable {
   }
 
   async #passAt(dueAt: number): Promise<void> {
-    const ms = dueAt - performance.now();
-    if (ms > 0) await sleep(ms, undefined, { ref: false });
+    // Node cuts fractions off, and a timer may fire a millisecond early.
+    for (let ms = dueAt - performance.now(); ms > 0; ms = dueAt - performance.now()) {
+      await sleep(Math.ceil(ms), undefined, { ref: false });
+    }
     while (this.#state === 'black_hole') await once(this.#mended, 'turn');
   }
 }

@@ -1,45 +1,45 @@
-/** `causeway pause FLOW` and `causeway resume FLOW`: until resumed, or until the agents restart. */
+/**
+ * `causeway pause` and `causeway resume`: of a flow, a topic or a partition. What is paused stays so
+ * until it is resumed or its time is up, through restarts of agents.
+ */
 import { Command } from 'commander';
-import { MeshError } from '../../base/errors.ts';
-import { parseFlowId } from '../../base/ids.ts';
-import type { AgentClient } from '../../client/agent-client.ts';
-import { agentAddresses, askAgent, withAgentOptions, type FindOptions } from '../agents.ts';
+import { placeText, saidText } from '../../flow/overrides.ts';
+import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
 import type { CliIo } from '../io.ts';
+import { parsePlace, saidBy, withSaidOptions, type SaidOptions } from '../said.ts';
 
-type Act = (client: AgentClient, flow: string) => Promise<void>;
+const placeArgument = ['<flow[/topic[/partition]]>', "such as 'east->west/orders/3'"] as const;
 
 export function pauseCommand(io: CliIo): Command {
-  const act: Act = (client, flow) => client.pauseFlow(flow, io.user);
-  return holdCommand(
-    io,
-    'pause',
-    'stop copying in a flow until it is resumed or the agents restart',
-    act,
+  const command = new Command('pause')
+    .description('stop copying in a flow, or in a part of it, until it is resumed')
+    .argument(...placeArgument);
+  return withAgentOptions(withSaidOptions(command)).action(
+    async (text: string, options: FindOptions & SaidOptions) => {
+      const { site, ...place } = parsePlace(text, 'any');
+      const said = saidBy(io, options);
+      const addresses = await agentAddresses(io, options, site);
+      const pause = await askFirst(io, addresses, options, (client) => {
+        return client.pauseFlow(place, said);
+      });
+      io.out(`paused ${placeText(pause)} ${saidText(pause)}\n`);
+    },
   );
 }
 
 export function resumeCommand(io: CliIo): Command {
-  const act: Act = (client, flow) => client.resumeFlow(flow, io.user);
-  return holdCommand(io, 'resume', 'go on copying in a flow, and retry its paused partitions', act);
-}
-
-function holdCommand(io: CliIo, name: string, description: string, act: Act): Command {
-  const command = new Command(name)
-    .description(description)
-    .argument('<flow>', 'such as east->west');
-  return withAgentOptions(command).action(async (flow: string, options: FindOptions) => {
-    const parsed = parseFlowId(flow);
-    if (parsed === undefined) {
-      throw new MeshError(
-        'usage',
-        `found ${JSON.stringify(flow)}, wanted a flow such as east->west`,
-      );
+  const command = new Command('resume')
+    .description('take pauses back, and retry at once what is paused by its own trouble')
+    .argument(...placeArgument);
+  return withAgentOptions(command).action(async (text: string, options: FindOptions) => {
+    const { site, ...place } = parsePlace(text, 'any');
+    const addresses = await agentAddresses(io, options, site);
+    const lifted = await askFirst(io, addresses, options, (client) => {
+      return client.resumeFlow(place, io.user);
+    });
+    for (const pause of lifted) {
+      io.out(`resumed ${placeText(pause)}, paused ${saidText(pause)}\n`);
     }
-    // Every agent of the target site carries a share of the flow.
-    const addresses = await agentAddresses(io, options, parsed.to);
-    for (const address of addresses) {
-      await askAgent(io, address, options, (client) => act(client, flow));
-      io.err(`${name}: ${flow} at ${address}\n`);
-    }
+    if (lifted.length === 0) io.out(`${placeText(place)} was not paused\n`);
   });
 }

@@ -1,5 +1,11 @@
 /** Tables of `status` and `lag`. */
-import type { FlowJson, LagJson, StatusJson } from '../../client/answers.ts';
+import type {
+  AgentStatusJson,
+  FlowJson,
+  LagJson,
+  OverrideJson,
+  StatusJson,
+} from '../../client/answers.ts';
 import { count, rate, seconds, table } from './table.ts';
 
 const flowHeader = ['FLOW', 'AGENT', 'STATE', 'LAG', 'SECONDS', 'TREND', 'MB/s', 'HELD BY', 'WHY'];
@@ -12,10 +18,21 @@ function flowRow(flow: FlowJson): string[] {
     count(flow.lagRecords),
     seconds(flow.lagSeconds),
     flow.trendRecordsPerSecond === 0 ? '-' : rate(flow.trendRecordsPerSecond),
-    (flow.bytesPerSecond / 1e6).toFixed(1),
+    speed(flow),
     flow.heldBy ?? '-',
     flow.why,
   ];
+}
+
+const noticesShown = 10;
+
+/** What an operator should know of a flow's topics; all of it is in the JSON. */
+function noticeLines({ flow, notices }: FlowJson): string[] {
+  const lines = notices
+    .slice(0, noticesShown)
+    .map(({ kind, topic, text }) => `  ${flow} ${kind} ${topic}: ${text}\n`);
+  const more = notices.length - lines.length;
+  return more > 0 ? [...lines, `  ${flow} and ${more} notices more\n`] : lines;
 }
 
 export function statusTable({ agents, silent }: StatusJson): string {
@@ -31,7 +48,7 @@ export function statusTable({ agents, silent }: StatusJson): string {
           agents.flatMap(({ flows }) => flows.map(flowRow)),
         ),
   ];
-  for (const { identity, flows, peers, groups, conflict } of agents) {
+  for (const { identity, flows, peers, groups, positions, conflict } of agents) {
     const slots = flows.map(
       ({ flow, slotsHeld, slotsTotal }) => `${flow} ${slotsHeld}/${slotsTotal}`,
     );
@@ -40,14 +57,59 @@ export function statusTable({ agents, silent }: StatusJson): string {
     lines.push(
       `AGENT ${identity.agent} ${identity.softwareVersion} slots ${slots.join(', ') || '-'} · GROUPS ${counts}\n`,
     );
+    for (const source of positions) lines.push(positionsLine(source, identity.site));
+    for (const flow of flows) lines.push(...noticeLines(flow));
     for (const { agent, state, why } of peers) {
       if (state !== 'connected')
         lines.push(`  peer ${agent} ${state}${why === '' ? '' : `: ${why}`}\n`);
     }
     if (conflict !== undefined) lines.push(`  two topologies of one version: ${conflict}\n`);
   }
+  lines.push(...overrideLines(agents));
   for (const { grpc, why } of silent) lines.push(`AGENT at ${grpc} does not answer: ${why}\n`);
   return lines.join('');
+}
+
+/** `18.2/20.0` where there is a limit. */
+function speed({ bytesPerSecond, limitBytesPerSecond }: FlowJson): string {
+  const show = (bytes: number): string => (bytes / 1e6).toFixed(1);
+  const now = show(bytesPerSecond);
+  return limitBytesPerSecond === undefined ? now : `${now}/${show(limitBytesPerSecond)}`;
+}
+
+/** Agents of one site tell the same ones. */
+function overrideLines(agents: StatusJson['agents']): string[] {
+  const all = new Map(
+    agents.flatMap(({ overrides }) => overrides).map((one) => [JSON.stringify(one), one]),
+  );
+  if (all.size === 0) return [];
+  const rows = [...all.values()].map((one) => [
+    overridePlace(one),
+    one.kind === 'pause' ? 'paused' : limitText(one.bytesPerSecond),
+    one.by,
+    one.at,
+    one.until ?? '-',
+    one.why,
+  ]);
+  return ['\n', table(['OVERRIDE', 'WHAT', 'BY', 'SINCE', 'UNTIL', 'WHY'], rows)];
+}
+
+export function overridePlace({ flow, topic, partition }: OverrideJson): string {
+  return [flow, topic, partition].filter((part) => part !== undefined).join('/');
+}
+
+export function limitText(bytesPerSecond: number | undefined): string {
+  return bytesPerSecond === undefined ? 'no limit' : `${(bytesPerSecond / 1e6).toFixed(1)} MB/s`;
+}
+
+function positionsLine(
+  { site, mode, why, groups, groupsAsked }: AgentStatusJson['positions'][number],
+  ownSite: string,
+): string {
+  const whose = site === ownSite ? '' : ` of ${site}, whose agents are away,`;
+  const how = { starting: 'being read', log: 'from the log' }[mode] ?? 'by asking';
+  const asked = groupsAsked === 0 ? '' : `, ${groupsAsked} of them asked`;
+  return `  positions${whose} ${how}: ${groups} groups${asked}${why === '' ? '' : ` (${why})`}\n`;
 }
 
 export function lagTable({ flows }: LagJson): string {

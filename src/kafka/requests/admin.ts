@@ -99,6 +99,7 @@ const sourceTopic = 1;
 export function describeConfigsRequest(
   type: number,
   names: readonly string[],
+  keys?: readonly string[],
 ): ApiRequest<readonly DescribedConfigs[]> {
   return {
     apiName: 'DescribeConfigs',
@@ -106,8 +107,12 @@ export function describeConfigsRequest(
     apiVersion: 2,
     isFlexible: false,
     encode(writer) {
-      // All keys (-1), without synonyms.
-      writer.array(names, (name) => void writer.int8(type).string(name).int32(-1));
+      writer.array(names, (name) => {
+        writer.int8(type).string(name);
+        if (keys === undefined) writer.int32(-1);
+        else writer.array(keys, (key) => void writer.string(key));
+      });
+      // Without synonyms.
       writer.boolean(false);
     },
     decode(reader) {

@@ -10,12 +10,14 @@ test('paused partitions are counted by the code that their reason begins with', 
     { state: 'paused', why: 'record_too_large: orders/1@9: 150000 bytes are more than it takes' },
     { state: 'paused', why: 'kafka_authorization: payments/0 at east: no permission to read' },
     { state: 'paused', why: 'partitions cannot be added: no permission' },
+    { state: 'paused', why: 'paused by ana: the link is needed' },
     { state: 'copying', why: '' },
   ];
   // Only what is counted is there.
   const flow = { flow: 'east->west', state: 'blocked', lagRecords: 0n, slotsHeld: 64, partitions };
   const flows = [flow as unknown as FlowStatus];
-  const facts = { flows, peers: [], topologyVersion: 1, hasConflict: false, bytesInFlight: 0 };
+  const site = { peers: [], positions: [], heartbeats: [], bytesInFlight: 0 };
+  const facts = { flows, ...site, topologyVersion: 1, hasConflict: false };
   const metrics = new MetricRegistry();
   const stop = collectAgentMetrics(metrics, () => facts);
   const found = [...metrics.samples('causeway_flow_partitions_paused')].map(({ labels, value }) => [
@@ -26,6 +28,7 @@ test('paused partitions are counted by the code that their reason begins with', 
     ['record_too_large', 2],
     ['kafka_authorization', 1],
     ['other', 1],
+    ['operator', 1],
   ]);
   stop();
 });

@@ -25,7 +25,7 @@ function question(
   const { policy = 'continue', cleanup = 'delete', sourceStart = 0 } = options;
   const maps = openMapBook();
   const map = maps.writer({ ...place, generation: 1 });
-  map.begin(1, 0, true);
+  map.begin(1, { source: 0, target: 1 }, true);
   map.append({ sourceOffset: 0, targetOffset: 1, length: 100 });
   map.append({ sourceOffset: 100, targetOffset: 102, length: 50 });
   const events: FlowEvent[] = [];
@@ -93,7 +93,7 @@ test('what vanished is told with its range, and copied again from there on', asy
   const ranges = events.map(({ kind, range }) => [kind, range?.site, range?.from, range?.to]);
   assert.deepEqual(ranges, [['target_reset', 'west', 112n, 152n]]);
   // From there on the map forgets what vanished, and is never ahead of what is there.
-  asked.map.begin(200, 110);
+  asked.map.begin(200, { source: 110, target: 126 });
   const map = asked.context.maps.reader('east->west', 'orders', 0);
   assert.deepEqual([map?.forward(105n).offset, map?.forward(105n).certainty], [107n, 'exact']);
   assert.ok(Number(map?.forward(130n).offset) <= 112);

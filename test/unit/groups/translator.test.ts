@@ -15,7 +15,7 @@ const [from, to] = [siteName('east'), siteName('west')];
 function translate(offset: bigint | undefined): TranslatedPosition {
   const maps = openMapBook();
   const writer = maps.writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 });
-  writer.begin(1, 0, true);
+  writer.begin(1, { source: 0, target: 1 }, true);
   writer.append({ sourceOffset: 0, targetOffset: 1, length: 1_000 });
   const seen = { sourceEnd: 1_040, sourceEndAsOfMs: 5, lagSeconds: 2, sourceRate: 10 };
   writer.setSourceEnd(seen);
@@ -43,7 +43,7 @@ test('the end at the source was never seen: what the group has read was written'
   const maps = openMapBook();
   maps
     .writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 })
-    .begin(1, 0, true);
+    .begin(1, { source: 0, target: 1 }, true);
   const translator = new Translator({ topology, maps });
   const missing = [400n, 0n].map((offset) => {
     const [answer] = translator.translate([{ topic: 'orders', partition: 0, offset }], from, to);

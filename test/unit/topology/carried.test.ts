@@ -34,7 +34,18 @@ describe('what a flow carries', () => {
     ['__consumer_offsets', 'no: internal topic'],
     ['mm2-offset-syncs.west.internal', 'no: internal topic'],
     ['west.checkpoints.internal', 'no: internal topic'],
-    ['heartbeats', 'no: internal topic'],
+    ['connect-offsets', 'no: own state of Kafka Connect'],
+    ['reconnect-orders', 'east.reconnect-orders'],
+    ['_schemas', 'no: own state of Schema Registry'],
+    ['_schemas_of_mine', 'east._schemas_of_mine'],
+    ['shop-totals-changelog', 'no: own state of Kafka Streams'],
+    ['shop-by-customer-repartition', 'no: own state of Kafka Streams'],
+    ['east.checkpoints.internal', 'no: internal topic'],
+    ['my.checkpoints.internal', 'no: internal topic'],
+    ['heartbeats', 'east.heartbeats'],
+    ['my.heartbeats', 'east.my.heartbeats'],
+    ['west.heartbeats', 'no: has been at west'],
+    ['north.heartbeats', 'no: north is not forwarded'],
     ['n'.repeat(249), `no: east.${'n'.repeat(249)} is longer than 249 characters`],
   ];
   for (const [topic, wanted] of cases) {
@@ -42,6 +53,37 @@ describe('what a flow carries', () => {
       assert.equal(carried(triangle, 'east->west', topic), wanted);
     });
   }
+
+  test('the state of other tools is carried where a pattern means it', () => {
+    const withTopics = (include: string[]): Topology => ({
+      ...triangle,
+      flows: triangle.flows.map((flow) => ({ ...flow, topics: { include, exclude: [] } })),
+    });
+    const all = withTopics(['.*', '_schemas', 'shop-.*-changelog']);
+    assert.equal(carried(all, 'east->west', '_schemas'), 'east._schemas');
+    assert.equal(carried(all, 'east->west', 'shop-a-changelog'), 'east.shop-a-changelog');
+    assert.equal(carried(all, 'east->west', 'b-changelog'), 'no: own state of Kafka Streams');
+    assert.equal(carried(all, 'east->west', 'connect-a'), 'no: own state of Kafka Connect');
+    assert.equal(carried(all, 'east->west', '__consumer_offsets'), 'no: internal topic');
+  });
+
+  test('heartbeats: whatever the filter says, unless they are turned off', () => {
+    const off: Topology = { ...triangle, mm2: { checkpoints: true, heartbeats: false } };
+    const narrow: Topology = {
+      ...triangle,
+      flows: triangle.flows.map((flow) => ({
+        ...flow,
+        topics: { include: ['orders', 'my.*'], exclude: ['heart.*'] },
+      })),
+    };
+    assert.equal(carried(narrow, 'east->west', 'heartbeats'), 'east.heartbeats');
+    assert.equal(carried(off, 'east->west', 'heartbeats'), 'no: internal topic');
+    assert.equal(carried(off, 'east->west', 'my.heartbeats'), 'east.my.heartbeats');
+    assert.equal(
+      carried(example('hub'), 'centre->north', 'south.heartbeats'),
+      'centre.south.heartbeats',
+    );
+  });
 
   test('a hub forwards what it is told to, never back', () => {
     const hub = example('hub');

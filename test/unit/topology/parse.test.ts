@@ -43,6 +43,15 @@ describe('topology files', () => {
     assert.equal(hub.flows[3]?.limit.bytesPerSecond, 20 * 1024 * 1024);
   });
 
+  test('what Java clients of MirrorMaker 2 read is on, each part until it is turned off', () => {
+    const parse = (more: string) => parseTopology(`${pair}${more}`, 'mesh.yaml');
+    assert.deepEqual(parse('').mm2, { checkpoints: true, heartbeats: true });
+    const off = parse('mm2: {heartbeats: false}\n');
+    assert.deepEqual(off.mm2, { checkpoints: true, heartbeats: false });
+    assert.deepEqual(topologyDifferences(parse(''), off), ['mm2.heartbeats: true -> false']);
+    assert.match(problemsOf(`${pair}mm2: {offsetSyncs: true}\n`).join(), /unknown key mm2.offset/);
+  });
+
   test('a flow key replaces its default as a whole', () => {
     const text = `${pair}flows:\n  - {from: east, to: west, topics: {include: [a]}}\n`;
     const topology = parseTopology(text, 'mesh.yaml');
@@ -167,6 +176,11 @@ describe('topology files', () => {
     ['an empty file', '', /^mesh\.yaml:1:1: found no keys/],
     ['a list', '- a\n', /found a list/],
     [
+      'settings to follow that are no filter',
+      pair.replace('defaults:', 'defaults:\n  sync: {configs: 5}'),
+      /sync\.configs: found 5, wanted true, false or \{include, exclude\}/,
+    ],
+    [
       'what is not there yet',
       pair.replace('defaults:', 'defaults:\n  lane: pass'),
       /lanes other than stamp: not available/,
@@ -181,6 +195,20 @@ describe('topology files', () => {
       );
     });
   }
+
+  test('what follows the source', () => {
+    const syncOf = (text: string): unknown => {
+      const file = pair.replace('defaults:', `defaults:\n  ${text}`);
+      return parseTopology(file, 'mesh.yaml').flows[0]?.sync;
+    };
+    const all = { include: ['.*'], exclude: [] };
+    assert.deepEqual(parseTopology(pair, 'mesh.yaml').flows[0]?.sync, { configs: all, acls: true });
+    assert.deepEqual(syncOf('sync: {configs: false}'), { configs: false, acls: true });
+    assert.deepEqual(syncOf('sync: {acls: false, configs: {exclude: ["retention\\\\..*"]}}'), {
+      configs: { include: ['.*'], exclude: ['retention\\..*'] },
+      acls: false,
+    });
+  });
 
   test('a mesh in which records would arrive twice is refused with both routes', () => {
     const triangle = `

@@ -50,10 +50,18 @@ export interface WatchGroupsResponse {
 }
 
 export interface GroupUpdate {
-  update?: { $case: "position"; value: GroupPosition } | { $case: "home"; value: GroupHomeUpdate } | {
-    $case: "synced";
-    value: Synced;
-  } | undefined;
+  update?:
+    | { $case: "position"; value: GroupPosition }
+    | { $case: "home"; value: GroupHomeUpdate }
+    | { $case: "synced"; value: Synced }
+    | { $case: "asOf"; value: PositionsAsOf }
+    | undefined;
+}
+
+/** All positions of the site were known at that time; those that had changed have been told. */
+export interface PositionsAsOf {
+  site: string;
+  asOfMs: bigint;
 }
 
 export interface GroupPosition {
@@ -540,6 +548,9 @@ export const GroupUpdate: MessageFns<GroupUpdate> = {
       case "synced":
         Synced.encode(message.update.value, writer.uint32(26).fork()).join();
         break;
+      case "asOf":
+        PositionsAsOf.encode(message.update.value, writer.uint32(34).fork()).join();
+        break;
     }
     return writer;
   },
@@ -581,6 +592,14 @@ export const GroupUpdate: MessageFns<GroupUpdate> = {
             message.update = { $case: "synced", value: Synced.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.update = { $case: "asOf", value: PositionsAsOf.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -601,6 +620,10 @@ export const GroupUpdate: MessageFns<GroupUpdate> = {
         ? { $case: "home", value: GroupHomeUpdate.fromJSON(object.home) }
         : isSet(object.synced)
         ? { $case: "synced", value: Synced.fromJSON(object.synced) }
+        : isSet(object.asOf)
+        ? { $case: "asOf", value: PositionsAsOf.fromJSON(object.asOf) }
+        : isSet(object.as_of)
+        ? { $case: "asOf", value: PositionsAsOf.fromJSON(object.as_of) }
         : undefined,
     };
   },
@@ -613,6 +636,8 @@ export const GroupUpdate: MessageFns<GroupUpdate> = {
       obj.home = GroupHomeUpdate.toJSON(message.update.value);
     } else if (message.update?.$case === "synced") {
       obj.synced = Synced.toJSON(message.update.value);
+    } else if (message.update?.$case === "asOf") {
+      obj.asOf = PositionsAsOf.toJSON(message.update.value);
     }
     return obj;
   },
@@ -641,7 +666,101 @@ export const GroupUpdate: MessageFns<GroupUpdate> = {
         }
         break;
       }
+      case "asOf": {
+        if (object.update?.value !== undefined && object.update?.value !== null) {
+          message.update = { $case: "asOf", value: PositionsAsOf.fromPartial(object.update.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBasePositionsAsOf(): PositionsAsOf {
+  return { site: "", asOfMs: 0n };
+}
+
+export const PositionsAsOf: MessageFns<PositionsAsOf> = {
+  encode(message: PositionsAsOf, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.asOfMs !== 0n) {
+      if (BigInt.asIntN(64, message.asOfMs) !== message.asOfMs) {
+        throw new globalThis.Error("value provided for field message.asOfMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.asOfMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PositionsAsOf {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePositionsAsOf();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.asOfMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PositionsAsOf {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      asOfMs: isSet(object.asOfMs) ? BigInt(object.asOfMs) : isSet(object.as_of_ms) ? BigInt(object.as_of_ms) : 0n,
+    };
+  },
+
+  toJSON(message: PositionsAsOf): unknown {
+    const obj: any = {};
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    if (message.asOfMs !== 0n) {
+      obj.asOfMs = message.asOfMs.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PositionsAsOf>): PositionsAsOf {
+    return PositionsAsOf.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PositionsAsOf>): PositionsAsOf {
+    const message = createBasePositionsAsOf();
+    message.site = object.site ?? "";
+    message.asOfMs = (object.asOfMs !== undefined && object.asOfMs !== null) ? BigInt(object.asOfMs) : 0n;
     return message;
   },
 };

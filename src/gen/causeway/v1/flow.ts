@@ -57,6 +57,17 @@ export interface FlowStatus {
   slotsHeld: number;
   slotsTotal: number;
   partitions: PartitionStatus[];
+  /** What holds nothing back, and an operator should know. */
+  notices: FlowNotice[];
+  /** Over all agents of the site; not set: none. */
+  limitBytesPerSecond?: bigint | undefined;
+}
+
+export interface FlowNotice {
+  kind: string;
+  /** At the target, or a pattern such as `east.*`. */
+  topic: string;
+  text: string;
 }
 
 export interface PeerStatus {
@@ -75,6 +86,18 @@ export interface GroupCounts {
   unknown: number;
 }
 
+/** Where the positions of a site's groups come from, as far as this agent reads them by itself. */
+export interface PositionsSource {
+  site: string;
+  /** starting, log, polling */
+  mode: string;
+  why: string;
+  asOfMs?: bigint | undefined;
+  groups: number;
+  unreadableCommits: number;
+  groupsAsked: number;
+}
+
 export interface StatusRequest {
 }
 
@@ -86,22 +109,75 @@ export interface StatusResponse {
   flows: FlowStatus[];
   peers: PeerStatus[];
   groups?: GroupCounts | undefined;
+  positions: PositionsSource[];
+  overrides: Override[];
+}
+
+/** What somebody decided apart from the topology file. */
+export interface Override {
+  /** pause or limit */
+  kind: string;
+  flow: string;
+  /** Of a pause; not set: the flow as a whole. */
+  topic?:
+    | string
+    | undefined;
+  /** Of a pause; not set: the topic as a whole. */
+  partition?:
+    | number
+    | undefined;
+  /** Of a limit; not set: none. */
+  bytesPerSecond?: bigint | undefined;
+  by: string;
+  why: string;
+  atMs: bigint;
+  /** Not set: until it is taken back. */
+  untilMs?: bigint | undefined;
 }
 
 export interface PauseRequest {
   flow: string;
   requestedBy: string;
+  /** The name at the source. */
+  topic?: string | undefined;
+  partition?: number | undefined;
+  why: string;
+  untilMs?: bigint | undefined;
 }
 
 export interface PauseResponse {
+  override?: Override | undefined;
 }
 
 export interface ResumeRequest {
   flow: string;
   requestedBy: string;
+  topic?: string | undefined;
+  partition?: number | undefined;
 }
 
 export interface ResumeResponse {
+  /** The pauses that were taken back. */
+  removed: Override[];
+}
+
+export interface LimitRequest {
+  flow: string;
+  requestedBy: string;
+  limit?: { $case: "bytesPerSecond"; value: bigint } | { $case: "unlimited"; value: boolean } | //
+  /** Takes an earlier one back. */
+  { $case: "asInFile"; value: boolean } | undefined;
+  why: string;
+  untilMs?: bigint | undefined;
+}
+
+export interface LimitResponse {
+  /** Not set: the topology file counts. */
+  override?:
+    | Override
+    | undefined;
+  /** In force now; not set: none. */
+  bytesPerSecond?: bigint | undefined;
 }
 
 function createBaseAgentIdentity(): AgentIdentity {
@@ -550,6 +626,8 @@ function createBaseFlowStatus(): FlowStatus {
     slotsHeld: 0,
     slotsTotal: 0,
     partitions: [],
+    notices: [],
+    limitBytesPerSecond: undefined,
   };
 }
 
@@ -596,6 +674,15 @@ export const FlowStatus: MessageFns<FlowStatus> = {
     }
     for (const v of message.partitions) {
       PartitionStatus.encode(v!, writer.uint32(106).fork()).join();
+    }
+    for (const v of message.notices) {
+      FlowNotice.encode(v!, writer.uint32(114).fork()).join();
+    }
+    if (message.limitBytesPerSecond !== undefined) {
+      if (BigInt.asIntN(64, message.limitBytesPerSecond) !== message.limitBytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.limitBytesPerSecond of type int64 too large");
+      }
+      writer.uint32(120).int64(message.limitBytesPerSecond);
     }
     return writer;
   },
@@ -717,6 +804,22 @@ export const FlowStatus: MessageFns<FlowStatus> = {
             message.partitions.push(PartitionStatus.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.notices.push(FlowNotice.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.limitBytesPerSecond = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -778,6 +881,14 @@ export const FlowStatus: MessageFns<FlowStatus> = {
       partitions: globalThis.Array.isArray(object?.partitions)
         ? object.partitions.map((e: any) => PartitionStatus.fromJSON(e))
         : [],
+      notices: globalThis.Array.isArray(object?.notices)
+        ? object.notices.map((e: any) => FlowNotice.fromJSON(e))
+        : [],
+      limitBytesPerSecond: isSet(object.limitBytesPerSecond)
+        ? BigInt(object.limitBytesPerSecond)
+        : isSet(object.limit_bytes_per_second)
+        ? BigInt(object.limit_bytes_per_second)
+        : undefined,
     };
   },
 
@@ -822,6 +933,12 @@ export const FlowStatus: MessageFns<FlowStatus> = {
     if (message.partitions?.length) {
       obj.partitions = message.partitions.map((e) => PartitionStatus.toJSON(e));
     }
+    if (message.notices?.length) {
+      obj.notices = message.notices.map((e) => FlowNotice.toJSON(e));
+    }
+    if (message.limitBytesPerSecond !== undefined) {
+      obj.limitBytesPerSecond = message.limitBytesPerSecond.toString();
+    }
     return obj;
   },
 
@@ -845,6 +962,111 @@ export const FlowStatus: MessageFns<FlowStatus> = {
     message.slotsHeld = object.slotsHeld ?? 0;
     message.slotsTotal = object.slotsTotal ?? 0;
     message.partitions = object.partitions?.map((e) => PartitionStatus.fromPartial(e)) || [];
+    message.notices = object.notices?.map((e) => FlowNotice.fromPartial(e)) || [];
+    message.limitBytesPerSecond = (object.limitBytesPerSecond !== undefined && object.limitBytesPerSecond !== null)
+      ? BigInt(object.limitBytesPerSecond)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseFlowNotice(): FlowNotice {
+  return { kind: "", topic: "", text: "" };
+}
+
+export const FlowNotice: MessageFns<FlowNotice> = {
+  encode(message: FlowNotice, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.text !== "") {
+      writer.uint32(26).string(message.text);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FlowNotice {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFlowNotice();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FlowNotice {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      text: isSet(object.text) ? globalThis.String(object.text) : "",
+    };
+  },
+
+  toJSON(message: FlowNotice): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.text !== "") {
+      obj.text = message.text;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FlowNotice>): FlowNotice {
+    return FlowNotice.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FlowNotice>): FlowNotice {
+    const message = createBaseFlowNotice();
+    message.kind = object.kind ?? "";
+    message.topic = object.topic ?? "";
+    message.text = object.text ?? "";
     return message;
   },
 };
@@ -1128,6 +1350,186 @@ export const GroupCounts: MessageFns<GroupCounts> = {
   },
 };
 
+function createBasePositionsSource(): PositionsSource {
+  return { site: "", mode: "", why: "", asOfMs: undefined, groups: 0, unreadableCommits: 0, groupsAsked: 0 };
+}
+
+export const PositionsSource: MessageFns<PositionsSource> = {
+  encode(message: PositionsSource, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.mode !== "") {
+      writer.uint32(18).string(message.mode);
+    }
+    if (message.why !== "") {
+      writer.uint32(26).string(message.why);
+    }
+    if (message.asOfMs !== undefined) {
+      if (BigInt.asIntN(64, message.asOfMs) !== message.asOfMs) {
+        throw new globalThis.Error("value provided for field message.asOfMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.asOfMs);
+    }
+    if (message.groups !== 0) {
+      writer.uint32(40).int32(message.groups);
+    }
+    if (message.unreadableCommits !== 0) {
+      writer.uint32(48).int32(message.unreadableCommits);
+    }
+    if (message.groupsAsked !== 0) {
+      writer.uint32(56).int32(message.groupsAsked);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PositionsSource {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePositionsSource();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.mode = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.asOfMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.groups = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.unreadableCommits = reader.int32();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.groupsAsked = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PositionsSource {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      mode: isSet(object.mode) ? globalThis.String(object.mode) : "",
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      asOfMs: isSet(object.asOfMs)
+        ? BigInt(object.asOfMs)
+        : isSet(object.as_of_ms)
+        ? BigInt(object.as_of_ms)
+        : undefined,
+      groups: isSet(object.groups) ? globalThis.Number(object.groups) : 0,
+      unreadableCommits: isSet(object.unreadableCommits)
+        ? globalThis.Number(object.unreadableCommits)
+        : isSet(object.unreadable_commits)
+        ? globalThis.Number(object.unreadable_commits)
+        : 0,
+      groupsAsked: isSet(object.groupsAsked)
+        ? globalThis.Number(object.groupsAsked)
+        : isSet(object.groups_asked)
+        ? globalThis.Number(object.groups_asked)
+        : 0,
+    };
+  },
+
+  toJSON(message: PositionsSource): unknown {
+    const obj: any = {};
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    if (message.mode !== "") {
+      obj.mode = message.mode;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.asOfMs !== undefined) {
+      obj.asOfMs = message.asOfMs.toString();
+    }
+    if (message.groups !== 0) {
+      obj.groups = Math.round(message.groups);
+    }
+    if (message.unreadableCommits !== 0) {
+      obj.unreadableCommits = Math.round(message.unreadableCommits);
+    }
+    if (message.groupsAsked !== 0) {
+      obj.groupsAsked = Math.round(message.groupsAsked);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PositionsSource>): PositionsSource {
+    return PositionsSource.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PositionsSource>): PositionsSource {
+    const message = createBasePositionsSource();
+    message.site = object.site ?? "";
+    message.mode = object.mode ?? "";
+    message.why = object.why ?? "";
+    message.asOfMs = (object.asOfMs !== undefined && object.asOfMs !== null) ? BigInt(object.asOfMs) : undefined;
+    message.groups = object.groups ?? 0;
+    message.unreadableCommits = object.unreadableCommits ?? 0;
+    message.groupsAsked = object.groupsAsked ?? 0;
+    return message;
+  },
+};
+
 function createBaseStatusRequest(): StatusRequest {
   return {};
 }
@@ -1189,6 +1591,8 @@ function createBaseStatusResponse(): StatusResponse {
     flows: [],
     peers: [],
     groups: undefined,
+    positions: [],
+    overrides: [],
   };
 }
 
@@ -1214,6 +1618,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     }
     if (message.groups !== undefined) {
       GroupCounts.encode(message.groups, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.positions) {
+      PositionsSource.encode(v!, writer.uint32(74).fork()).join();
+    }
+    for (const v of message.overrides) {
+      Override.encode(v!, writer.uint32(66).fork()).join();
     }
     return writer;
   },
@@ -1287,6 +1697,22 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.groups = GroupCounts.decode(reader, reader.uint32());
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.positions.push(PositionsSource.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.overrides.push(Override.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1316,6 +1742,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
       flows: globalThis.Array.isArray(object?.flows) ? object.flows.map((e: any) => FlowStatus.fromJSON(e)) : [],
       peers: globalThis.Array.isArray(object?.peers) ? object.peers.map((e: any) => PeerStatus.fromJSON(e)) : [],
       groups: isSet(object.groups) ? GroupCounts.fromJSON(object.groups) : undefined,
+      positions: globalThis.Array.isArray(object?.positions)
+        ? object.positions.map((e: any) => PositionsSource.fromJSON(e))
+        : [],
+      overrides: globalThis.Array.isArray(object?.overrides)
+        ? object.overrides.map((e: any) => Override.fromJSON(e))
+        : [],
     };
   },
 
@@ -1342,6 +1774,12 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     if (message.groups !== undefined) {
       obj.groups = GroupCounts.toJSON(message.groups);
     }
+    if (message.positions?.length) {
+      obj.positions = message.positions.map((e) => PositionsSource.toJSON(e));
+    }
+    if (message.overrides?.length) {
+      obj.overrides = message.overrides.map((e) => Override.toJSON(e));
+    }
     return obj;
   },
 
@@ -1361,12 +1799,240 @@ export const StatusResponse: MessageFns<StatusResponse> = {
     message.groups = (object.groups !== undefined && object.groups !== null)
       ? GroupCounts.fromPartial(object.groups)
       : undefined;
+    message.positions = object.positions?.map((e) => PositionsSource.fromPartial(e)) || [];
+    message.overrides = object.overrides?.map((e) => Override.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseOverride(): Override {
+  return {
+    kind: "",
+    flow: "",
+    topic: undefined,
+    partition: undefined,
+    bytesPerSecond: undefined,
+    by: "",
+    why: "",
+    atMs: 0n,
+    untilMs: undefined,
+  };
+}
+
+export const Override: MessageFns<Override> = {
+  encode(message: Override, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.flow !== "") {
+      writer.uint32(18).string(message.flow);
+    }
+    if (message.topic !== undefined) {
+      writer.uint32(26).string(message.topic);
+    }
+    if (message.partition !== undefined) {
+      writer.uint32(32).int32(message.partition);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      if (BigInt.asIntN(64, message.bytesPerSecond) !== message.bytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.bytesPerSecond of type int64 too large");
+      }
+      writer.uint32(40).int64(message.bytesPerSecond);
+    }
+    if (message.by !== "") {
+      writer.uint32(50).string(message.by);
+    }
+    if (message.why !== "") {
+      writer.uint32(58).string(message.why);
+    }
+    if (message.atMs !== 0n) {
+      if (BigInt.asIntN(64, message.atMs) !== message.atMs) {
+        throw new globalThis.Error("value provided for field message.atMs of type int64 too large");
+      }
+      writer.uint32(64).int64(message.atMs);
+    }
+    if (message.untilMs !== undefined) {
+      if (BigInt.asIntN(64, message.untilMs) !== message.untilMs) {
+        throw new globalThis.Error("value provided for field message.untilMs of type int64 too large");
+      }
+      writer.uint32(72).int64(message.untilMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Override {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverride();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.flow = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.partition = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.atMs = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.untilMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Override {
+    return {
+      kind: isSet(object.kind) ? globalThis.String(object.kind) : "",
+      flow: isSet(object.flow) ? globalThis.String(object.flow) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : undefined,
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : undefined,
+      bytesPerSecond: isSet(object.bytesPerSecond)
+        ? BigInt(object.bytesPerSecond)
+        : isSet(object.bytes_per_second)
+        ? BigInt(object.bytes_per_second)
+        : undefined,
+      by: isSet(object.by) ? globalThis.String(object.by) : "",
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      atMs: isSet(object.atMs) ? BigInt(object.atMs) : isSet(object.at_ms) ? BigInt(object.at_ms) : 0n,
+      untilMs: isSet(object.untilMs)
+        ? BigInt(object.untilMs)
+        : isSet(object.until_ms)
+        ? BigInt(object.until_ms)
+        : undefined,
+    };
+  },
+
+  toJSON(message: Override): unknown {
+    const obj: any = {};
+    if (message.kind !== "") {
+      obj.kind = message.kind;
+    }
+    if (message.flow !== "") {
+      obj.flow = message.flow;
+    }
+    if (message.topic !== undefined) {
+      obj.topic = message.topic;
+    }
+    if (message.partition !== undefined) {
+      obj.partition = Math.round(message.partition);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      obj.bytesPerSecond = message.bytesPerSecond.toString();
+    }
+    if (message.by !== "") {
+      obj.by = message.by;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.atMs !== 0n) {
+      obj.atMs = message.atMs.toString();
+    }
+    if (message.untilMs !== undefined) {
+      obj.untilMs = message.untilMs.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Override>): Override {
+    return Override.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Override>): Override {
+    const message = createBaseOverride();
+    message.kind = object.kind ?? "";
+    message.flow = object.flow ?? "";
+    message.topic = object.topic ?? undefined;
+    message.partition = object.partition ?? undefined;
+    message.bytesPerSecond = (object.bytesPerSecond !== undefined && object.bytesPerSecond !== null)
+      ? BigInt(object.bytesPerSecond)
+      : undefined;
+    message.by = object.by ?? "";
+    message.why = object.why ?? "";
+    message.atMs = (object.atMs !== undefined && object.atMs !== null) ? BigInt(object.atMs) : 0n;
+    message.untilMs = (object.untilMs !== undefined && object.untilMs !== null) ? BigInt(object.untilMs) : undefined;
     return message;
   },
 };
 
 function createBasePauseRequest(): PauseRequest {
-  return { flow: "", requestedBy: "" };
+  return { flow: "", requestedBy: "", topic: undefined, partition: undefined, why: "", untilMs: undefined };
 }
 
 export const PauseRequest: MessageFns<PauseRequest> = {
@@ -1376,6 +2042,21 @@ export const PauseRequest: MessageFns<PauseRequest> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(18).string(message.requestedBy);
+    }
+    if (message.topic !== undefined) {
+      writer.uint32(26).string(message.topic);
+    }
+    if (message.partition !== undefined) {
+      writer.uint32(32).int32(message.partition);
+    }
+    if (message.why !== "") {
+      writer.uint32(42).string(message.why);
+    }
+    if (message.untilMs !== undefined) {
+      if (BigInt.asIntN(64, message.untilMs) !== message.untilMs) {
+        throw new globalThis.Error("value provided for field message.untilMs of type int64 too large");
+      }
+      writer.uint32(48).int64(message.untilMs);
     }
     return writer;
   },
@@ -1409,6 +2090,38 @@ export const PauseRequest: MessageFns<PauseRequest> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.partition = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.untilMs = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1429,6 +2142,14 @@ export const PauseRequest: MessageFns<PauseRequest> = {
         : isSet(object.requested_by)
         ? globalThis.String(object.requested_by)
         : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : undefined,
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : undefined,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      untilMs: isSet(object.untilMs)
+        ? BigInt(object.untilMs)
+        : isSet(object.until_ms)
+        ? BigInt(object.until_ms)
+        : undefined,
     };
   },
 
@@ -1440,6 +2161,18 @@ export const PauseRequest: MessageFns<PauseRequest> = {
     if (message.requestedBy !== "") {
       obj.requestedBy = message.requestedBy;
     }
+    if (message.topic !== undefined) {
+      obj.topic = message.topic;
+    }
+    if (message.partition !== undefined) {
+      obj.partition = Math.round(message.partition);
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.untilMs !== undefined) {
+      obj.untilMs = message.untilMs.toString();
+    }
     return obj;
   },
 
@@ -1450,16 +2183,23 @@ export const PauseRequest: MessageFns<PauseRequest> = {
     const message = createBasePauseRequest();
     message.flow = object.flow ?? "";
     message.requestedBy = object.requestedBy ?? "";
+    message.topic = object.topic ?? undefined;
+    message.partition = object.partition ?? undefined;
+    message.why = object.why ?? "";
+    message.untilMs = (object.untilMs !== undefined && object.untilMs !== null) ? BigInt(object.untilMs) : undefined;
     return message;
   },
 };
 
 function createBasePauseResponse(): PauseResponse {
-  return {};
+  return { override: undefined };
 }
 
 export const PauseResponse: MessageFns<PauseResponse> = {
-  encode(_: PauseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: PauseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(10).fork()).join();
+    }
     return writer;
   },
 
@@ -1476,6 +2216,14 @@ export const PauseResponse: MessageFns<PauseResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1488,26 +2236,32 @@ export const PauseResponse: MessageFns<PauseResponse> = {
     }
   },
 
-  fromJSON(_: any): PauseResponse {
-    return {};
+  fromJSON(object: any): PauseResponse {
+    return { override: isSet(object.override) ? Override.fromJSON(object.override) : undefined };
   },
 
-  toJSON(_: PauseResponse): unknown {
+  toJSON(message: PauseResponse): unknown {
     const obj: any = {};
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
     return obj;
   },
 
   create(base?: DeepPartial<PauseResponse>): PauseResponse {
     return PauseResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<PauseResponse>): PauseResponse {
+  fromPartial(object: DeepPartial<PauseResponse>): PauseResponse {
     const message = createBasePauseResponse();
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
     return message;
   },
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return { flow: "", requestedBy: "" };
+  return { flow: "", requestedBy: "", topic: undefined, partition: undefined };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
@@ -1517,6 +2271,12 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     }
     if (message.requestedBy !== "") {
       writer.uint32(18).string(message.requestedBy);
+    }
+    if (message.topic !== undefined) {
+      writer.uint32(26).string(message.topic);
+    }
+    if (message.partition !== undefined) {
+      writer.uint32(32).int32(message.partition);
     }
     return writer;
   },
@@ -1550,6 +2310,22 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
             message.requestedBy = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.partition = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1570,6 +2346,8 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
         : isSet(object.requested_by)
         ? globalThis.String(object.requested_by)
         : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : undefined,
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : undefined,
     };
   },
 
@@ -1581,6 +2359,12 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     if (message.requestedBy !== "") {
       obj.requestedBy = message.requestedBy;
     }
+    if (message.topic !== undefined) {
+      obj.topic = message.topic;
+    }
+    if (message.partition !== undefined) {
+      obj.partition = Math.round(message.partition);
+    }
     return obj;
   },
 
@@ -1591,16 +2375,21 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
     const message = createBaseResumeRequest();
     message.flow = object.flow ?? "";
     message.requestedBy = object.requestedBy ?? "";
+    message.topic = object.topic ?? undefined;
+    message.partition = object.partition ?? undefined;
     return message;
   },
 };
 
 function createBaseResumeResponse(): ResumeResponse {
-  return {};
+  return { removed: [] };
 }
 
 export const ResumeResponse: MessageFns<ResumeResponse> = {
-  encode(_: ResumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ResumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.removed) {
+      Override.encode(v!, writer.uint32(10).fork()).join();
+    }
     return writer;
   },
 
@@ -1617,6 +2406,14 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.removed.push(Override.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1629,20 +2426,326 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
     }
   },
 
-  fromJSON(_: any): ResumeResponse {
-    return {};
+  fromJSON(object: any): ResumeResponse {
+    return {
+      removed: globalThis.Array.isArray(object?.removed) ? object.removed.map((e: any) => Override.fromJSON(e)) : [],
+    };
   },
 
-  toJSON(_: ResumeResponse): unknown {
+  toJSON(message: ResumeResponse): unknown {
     const obj: any = {};
+    if (message.removed?.length) {
+      obj.removed = message.removed.map((e) => Override.toJSON(e));
+    }
     return obj;
   },
 
   create(base?: DeepPartial<ResumeResponse>): ResumeResponse {
     return ResumeResponse.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ResumeResponse>): ResumeResponse {
+  fromPartial(object: DeepPartial<ResumeResponse>): ResumeResponse {
     const message = createBaseResumeResponse();
+    message.removed = object.removed?.map((e) => Override.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseLimitRequest(): LimitRequest {
+  return { flow: "", requestedBy: "", limit: undefined, why: "", untilMs: undefined };
+}
+
+export const LimitRequest: MessageFns<LimitRequest> = {
+  encode(message: LimitRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.flow !== "") {
+      writer.uint32(10).string(message.flow);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(18).string(message.requestedBy);
+    }
+    switch (message.limit?.$case) {
+      case "bytesPerSecond":
+        if (BigInt.asIntN(64, message.limit.value) !== message.limit.value) {
+          throw new globalThis.Error("value provided for field message.limit.value of type int64 too large");
+        }
+        writer.uint32(24).int64(message.limit.value);
+        break;
+      case "unlimited":
+        writer.uint32(32).bool(message.limit.value);
+        break;
+      case "asInFile":
+        writer.uint32(40).bool(message.limit.value);
+        break;
+    }
+    if (message.why !== "") {
+      writer.uint32(50).string(message.why);
+    }
+    if (message.untilMs !== undefined) {
+      if (BigInt.asIntN(64, message.untilMs) !== message.untilMs) {
+        throw new globalThis.Error("value provided for field message.untilMs of type int64 too large");
+      }
+      writer.uint32(56).int64(message.untilMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.flow = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = { $case: "bytesPerSecond", value: reader.int64() as bigint };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.limit = { $case: "unlimited", value: reader.bool() };
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.limit = { $case: "asInFile", value: reader.bool() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.why = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.untilMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LimitRequest {
+    return {
+      flow: isSet(object.flow) ? globalThis.String(object.flow) : "",
+      requestedBy: isSet(object.requestedBy)
+        ? globalThis.String(object.requestedBy)
+        : isSet(object.requested_by)
+        ? globalThis.String(object.requested_by)
+        : "",
+      limit: isSet(object.bytesPerSecond)
+        ? { $case: "bytesPerSecond", value: BigInt(object.bytesPerSecond) }
+        : isSet(object.bytes_per_second)
+        ? { $case: "bytesPerSecond", value: BigInt(object.bytes_per_second) }
+        : isSet(object.unlimited)
+        ? { $case: "unlimited", value: globalThis.Boolean(object.unlimited) }
+        : isSet(object.asInFile)
+        ? { $case: "asInFile", value: globalThis.Boolean(object.asInFile) }
+        : isSet(object.as_in_file)
+        ? { $case: "asInFile", value: globalThis.Boolean(object.as_in_file) }
+        : undefined,
+      why: isSet(object.why) ? globalThis.String(object.why) : "",
+      untilMs: isSet(object.untilMs)
+        ? BigInt(object.untilMs)
+        : isSet(object.until_ms)
+        ? BigInt(object.until_ms)
+        : undefined,
+    };
+  },
+
+  toJSON(message: LimitRequest): unknown {
+    const obj: any = {};
+    if (message.flow !== "") {
+      obj.flow = message.flow;
+    }
+    if (message.requestedBy !== "") {
+      obj.requestedBy = message.requestedBy;
+    }
+    if (message.limit?.$case === "bytesPerSecond") {
+      obj.bytesPerSecond = message.limit.value.toString();
+    } else if (message.limit?.$case === "unlimited") {
+      obj.unlimited = message.limit.value;
+    } else if (message.limit?.$case === "asInFile") {
+      obj.asInFile = message.limit.value;
+    }
+    if (message.why !== "") {
+      obj.why = message.why;
+    }
+    if (message.untilMs !== undefined) {
+      obj.untilMs = message.untilMs.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LimitRequest>): LimitRequest {
+    return LimitRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LimitRequest>): LimitRequest {
+    const message = createBaseLimitRequest();
+    message.flow = object.flow ?? "";
+    message.requestedBy = object.requestedBy ?? "";
+    switch (object.limit?.$case) {
+      case "bytesPerSecond": {
+        if (object.limit?.value !== undefined && object.limit?.value !== null) {
+          message.limit = { $case: "bytesPerSecond", value: BigInt(object.limit.value) };
+        }
+        break;
+      }
+      case "unlimited": {
+        if (object.limit?.value !== undefined && object.limit?.value !== null) {
+          message.limit = { $case: "unlimited", value: object.limit.value };
+        }
+        break;
+      }
+      case "asInFile": {
+        if (object.limit?.value !== undefined && object.limit?.value !== null) {
+          message.limit = { $case: "asInFile", value: object.limit.value };
+        }
+        break;
+      }
+    }
+    message.why = object.why ?? "";
+    message.untilMs = (object.untilMs !== undefined && object.untilMs !== null) ? BigInt(object.untilMs) : undefined;
+    return message;
+  },
+};
+
+function createBaseLimitResponse(): LimitResponse {
+  return { override: undefined, bytesPerSecond: undefined };
+}
+
+export const LimitResponse: MessageFns<LimitResponse> = {
+  encode(message: LimitResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.override !== undefined) {
+      Override.encode(message.override, writer.uint32(10).fork()).join();
+    }
+    if (message.bytesPerSecond !== undefined) {
+      if (BigInt.asIntN(64, message.bytesPerSecond) !== message.bytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.bytesPerSecond of type int64 too large");
+      }
+      writer.uint32(16).int64(message.bytesPerSecond);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LimitResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLimitResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.override = Override.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): LimitResponse {
+    return {
+      override: isSet(object.override) ? Override.fromJSON(object.override) : undefined,
+      bytesPerSecond: isSet(object.bytesPerSecond)
+        ? BigInt(object.bytesPerSecond)
+        : isSet(object.bytes_per_second)
+        ? BigInt(object.bytes_per_second)
+        : undefined,
+    };
+  },
+
+  toJSON(message: LimitResponse): unknown {
+    const obj: any = {};
+    if (message.override !== undefined) {
+      obj.override = Override.toJSON(message.override);
+    }
+    if (message.bytesPerSecond !== undefined) {
+      obj.bytesPerSecond = message.bytesPerSecond.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<LimitResponse>): LimitResponse {
+    return LimitResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<LimitResponse>): LimitResponse {
+    const message = createBaseLimitResponse();
+    message.override = (object.override !== undefined && object.override !== null)
+      ? Override.fromPartial(object.override)
+      : undefined;
+    message.bytesPerSecond = (object.bytesPerSecond !== undefined && object.bytesPerSecond !== null)
+      ? BigInt(object.bytesPerSecond)
+      : undefined;
     return message;
   },
 };
@@ -1659,7 +2762,10 @@ export const FlowServiceService = {
     responseSerialize: (value: StatusResponse): Buffer => Buffer.from(StatusResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): StatusResponse => StatusResponse.decode(value),
   },
-  /** Stops fetching in a flow until it is resumed or the agent restarts. */
+  /**
+   * Stops fetching in a flow, or in a topic or partition of it, at all agents of the site, until it
+   * is resumed or its time is up. Restarts do not end it.
+   */
   pause: {
     path: "/causeway.v1.FlowService/Pause" as const,
     requestStream: false as const,
@@ -1669,6 +2775,7 @@ export const FlowServiceService = {
     responseSerialize: (value: PauseResponse): Buffer => Buffer.from(PauseResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PauseResponse => PauseResponse.decode(value),
   },
+  /** Takes pauses back: that of the place named, and all within it; retries what paused by itself. */
   resume: {
     path: "/causeway.v1.FlowService/Resume" as const,
     requestStream: false as const,
@@ -1678,14 +2785,30 @@ export const FlowServiceService = {
     responseSerialize: (value: ResumeResponse): Buffer => Buffer.from(ResumeResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ResumeResponse => ResumeResponse.decode(value),
   },
+  /** Sets the limit of a flow, over all agents of the site, in place of the topology file's. */
+  limit: {
+    path: "/causeway.v1.FlowService/Limit" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: LimitRequest): Buffer => Buffer.from(LimitRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): LimitRequest => LimitRequest.decode(value),
+    responseSerialize: (value: LimitResponse): Buffer => Buffer.from(LimitResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): LimitResponse => LimitResponse.decode(value),
+  },
 } as const;
 
 export interface FlowServiceServer extends UntypedServiceImplementation {
   /** This agent: who it is, its flows, its peers. */
   status: handleUnaryCall<StatusRequest, StatusResponse>;
-  /** Stops fetching in a flow until it is resumed or the agent restarts. */
+  /**
+   * Stops fetching in a flow, or in a topic or partition of it, at all agents of the site, until it
+   * is resumed or its time is up. Restarts do not end it.
+   */
   pause: handleUnaryCall<PauseRequest, PauseResponse>;
+  /** Takes pauses back: that of the place named, and all within it; retries what paused by itself. */
   resume: handleUnaryCall<ResumeRequest, ResumeResponse>;
+  /** Sets the limit of a flow, over all agents of the site, in place of the topology file's. */
+  limit: handleUnaryCall<LimitRequest, LimitResponse>;
 }
 
 export interface FlowServiceClient extends Client {
@@ -1705,7 +2828,10 @@ export interface FlowServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: StatusResponse) => void,
   ): ClientUnaryCall;
-  /** Stops fetching in a flow until it is resumed or the agent restarts. */
+  /**
+   * Stops fetching in a flow, or in a topic or partition of it, at all agents of the site, until it
+   * is resumed or its time is up. Restarts do not end it.
+   */
   pause(
     request: PauseRequest,
     callback: (error: ServiceError | null, response: PauseResponse) => void,
@@ -1721,6 +2847,7 @@ export interface FlowServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: PauseResponse) => void,
   ): ClientUnaryCall;
+  /** Takes pauses back: that of the place named, and all within it; retries what paused by itself. */
   resume(
     request: ResumeRequest,
     callback: (error: ServiceError | null, response: ResumeResponse) => void,
@@ -1735,6 +2862,22 @@ export interface FlowServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ResumeResponse) => void,
+  ): ClientUnaryCall;
+  /** Sets the limit of a flow, over all agents of the site, in place of the topology file's. */
+  limit(
+    request: LimitRequest,
+    callback: (error: ServiceError | null, response: LimitResponse) => void,
+  ): ClientUnaryCall;
+  limit(
+    request: LimitRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: LimitResponse) => void,
+  ): ClientUnaryCall;
+  limit(
+    request: LimitRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: LimitResponse) => void,
   ): ClientUnaryCall;
 }
 

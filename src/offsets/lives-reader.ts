@@ -1,0 +1,39 @@
+/**
+ * One reader over two lives of a topic. The newest one answers; for source offsets before all that
+ * it knows, the life before: its copies lie before those of the newest. Back from the target the
+ * newest alone is asked: source offsets of a life that is over mean nothing in the next one.
+ */
+import type { MapReader } from './map-book.ts';
+import type { OffsetMap } from './offset-map.ts';
+import type { MapFrontier, MapId, MapTranslation } from './run.ts';
+
+export class LivesReader implements MapReader {
+  readonly #newest: OffsetMap;
+  readonly #before: OffsetMap;
+
+  constructor(newest: OffsetMap, before: OffsetMap) {
+    this.#newest = newest;
+    this.#before = before;
+  }
+
+  get id(): MapId {
+    return this.#newest.id;
+  }
+
+  get frontier(): MapFrontier | undefined {
+    return this.#newest.frontier;
+  }
+
+  forward(offset: bigint): MapTranslation {
+    const found = this.#newest.forward(offset);
+    // A target that lost records may have lost some of the life before.
+    if (found.reason !== 'before_map' || this.#newest.segments.voids.size > 0) return found;
+    const earlier = this.#before.forward(offset).offset;
+    if (earlier === undefined) return found;
+    return { offset: earlier, certainty: 'lower_bound', reason: 'generation_changed' };
+  }
+
+  inverse(offset: bigint): MapTranslation {
+    return this.#newest.inverse(offset);
+  }
+}
