@@ -153,6 +153,11 @@ export class PartitionCopy {
     return !this.#isHeld && copying.window.queuedBytes < queuedBytesMax;
   }
 
+  /** More is at the source than was fetched, as of the last answer. */
+  get hasMore(): boolean {
+    return this.fetchPosition >= 0 && this.fetchPosition < (this.#sourceEnd ?? 0);
+  }
+
   get fetchPosition(): number {
     return this.#copying?.fetchPosition ?? -1;
   }
