@@ -6,7 +6,6 @@
  * its connection.
  */
 import type { BrokerLink } from '../kafka/cluster.ts';
-import type { PartitionCopy } from './partition-copy.ts';
 
 const emptyPollsUntilIdle = 10;
 /** Not longer: what an idle source is known to end at should not be old. */
@@ -15,17 +14,17 @@ const idleWaitMs = 5_000;
 export class IdlePoll {
   readonly #usualMs: number;
   #emptyPolls = 0;
-  #long: { readonly copies: ReadonlySet<PartitionCopy>; readonly link: BrokerLink } | undefined;
+  #long: BrokerLink | undefined;
   #isInterrupted = false;
 
   constructor(usualMs: number) {
     this.#usualMs = usualMs;
   }
 
-  /** A poll for these begins. Returns how long it is to wait, in ms. */
-  begin(copies: readonly PartitionCopy[], link: BrokerLink): number {
+  /** A poll begins. Returns how long it is to wait, in ms. */
+  begin(link: BrokerLink): number {
     if (this.#emptyPolls < emptyPollsUntilIdle) return this.#usualMs;
-    this.#long = { copies: new Set(copies), link };
+    this.#long = link;
     return Math.max(this.#usualMs, idleWaitMs);
   }
 
@@ -42,16 +41,12 @@ export class IdlePoll {
     return isInterrupted;
   }
 
-  /** Ends a long poll in which one of these that are wanted is not. */
-  interruptFor(copies: Iterable<PartitionCopy>, isWanted: (copy: PartitionCopy) => boolean): void {
+  /** Ends a long poll: somebody is waiting who is not in it. */
+  interrupt(): void {
     const long = this.#long;
     if (long === undefined) return;
-    for (const copy of copies) {
-      if (long.copies.has(copy) || !isWanted(copy)) continue;
-      this.#long = undefined;
-      this.#isInterrupted = true;
-      void long.link[Symbol.asyncDispose]();
-      return;
-    }
+    this.#long = undefined;
+    this.#isInterrupted = true;
+    void long[Symbol.asyncDispose]();
   }
 }

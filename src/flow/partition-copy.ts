@@ -169,6 +169,11 @@ export class PartitionCopy {
     return this.#copying?.source.life ?? {};
   }
 
+  /** More is at the source than was fetched, as of the last answer. */
+  get hasMore(): boolean {
+    return this.fetchPosition >= 0 && this.fetchPosition < (this.#progress.sourceEnd ?? 0);
+  }
+
   get fetchPosition(): number {
     return this.#copying?.fetchPosition ?? -1;
   }

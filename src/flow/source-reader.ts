@@ -1,34 +1,41 @@
 /**
- * Reads the partitions of one flow from the source: one loop and one connection per leading broker,
- * one long-polling fetch at a time. The order of partitions turns with every fetch, so that a hot
- * one cannot starve the others; nothing is fetched while the bytes in flight have reached their
- * bound.
+ * Reads the partitions of one flow from the source: per leading broker one connection that
+ * long-polls what is nearly current, and some more, as long as they are needed, for what is far
+ * behind (fetch-lanes.ts). The order of partitions turns with every fetch, so that a hot one cannot
+ * starve the others; nothing is fetched while the bytes in flight have reached their bound.
  */
 import { setMaxListeners } from 'node:events';
 import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
-import type { BrokerLink, FetchedPartition } from '../kafka/cluster.ts';
+import type { BrokerLink, FetchedPartition, FetchResponse } from '../kafka/cluster.ts';
 import { corrupt } from '../records/corrupt.ts';
+import { bulkLanes, FetchLanes } from './fetch-lanes.ts';
 import type { FlowContext } from './flow-context.ts';
 import { IdlePoll } from './idle-poll.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
-const fetchBytesMax = 8 * 1024 * 1024;
+/** With what is around the records it still fits into 8 MiB, a size that the pool keeps. */
+const fetchBytesMax = 8 * 1024 * 1024 - 256 * 1024;
 const partitionBytesMax = 4 * 1024 * 1024;
 /** Once could be chance: what there is and what is given are not read at one instant. */
 const emptyAnswersMax = 3;
+/** While others are catching up: so that they are soon among those that are long-polled. */
+const shortWaitMs = 100;
+/** A connection that was needed for catching up only is closed after so long without use. */
+const idleMsMax = 30_000;
 
-interface BrokerLoop {
-  readonly copies: Set<PartitionCopy>;
+/** What is read from one leading broker. */
+interface BrokerLanes {
+  readonly lanes: FetchLanes<PartitionCopy>;
+  /** Of the first lane: the others fetch only what is there already. */
   readonly poll: IdlePoll;
-  wake: () => void;
 }
 
 export class SourceReader {
   readonly #context: FlowContext;
   readonly #copies = new Set<PartitionCopy>();
-  readonly #loops = new Map<number, BrokerLoop>();
+  readonly #brokers = new Map<number, BrokerLanes>();
   readonly #running = new Set<Promise<void>>();
   readonly #emptyAnswers = new Map<PartitionCopy, number>();
   #signal: AbortSignal | undefined;
@@ -51,7 +58,7 @@ export class SourceReader {
   remove(copy: PartitionCopy): void {
     this.#copies.delete(copy);
     this.#emptyAnswers.delete(copy);
-    for (const loop of this.#loops.values()) loop.copies.delete(copy);
+    for (const { lanes } of this.#brokers.values()) lanes.delete(copy);
   }
 
   /** A partition may want to be fetched again: its queue has drained. */
@@ -61,7 +68,7 @@ export class SourceReader {
 
   async run(signal: AbortSignal): Promise<void> {
     const stop = new AbortController();
-    // Each loop listens for the end, and there is one per broker: more than Node's limit for leaks.
+    // Each loop listens for the end, and each broker has several: more than Node's limit for leaks.
     setMaxListeners(0, stop.signal);
     this.#signal = stop.signal;
     const stopListening = [
@@ -80,12 +87,12 @@ export class SourceReader {
   }
 
   #wakeAll(): void {
-    for (const loop of this.#loops.values()) this.#wake(loop);
+    for (const broker of this.#brokers.values()) this.#wake(broker);
   }
 
-  #wake(loop: BrokerLoop): void {
-    loop.wake();
-    loop.poll.interruptFor(loop.copies, (copy) => this.#isWanted(copy));
+  #wake({ lanes, poll }: BrokerLanes): void {
+    lanes.wake();
+    if (lanes.hasUnasked) poll.interrupt();
   }
 
   #isWanted(copy: PartitionCopy): boolean {
@@ -93,7 +100,7 @@ export class SourceReader {
   }
 
   #reassign(): void {
-    for (const loop of this.#loops.values()) loop.copies.clear();
+    for (const { lanes } of this.#brokers.values()) lanes.clear();
     for (const copy of this.#copies) {
       copy.releaseHold();
       this.#assign(copy, false);
@@ -105,85 +112,132 @@ export class SourceReader {
     const leader = this.#context.source.leader(copy.id.topic, copy.id.partition);
     const signal = this.#signal;
     if (leader === undefined || signal === undefined || signal.aborted) return;
-    let loop = this.#loops.get(leader);
-    if (loop === undefined) {
-      const poll = new IdlePoll(this.#context.timings.fetchWaitMs);
-      loop = { copies: new Set(), poll, wake: () => undefined };
-      this.#loops.set(leader, loop);
-      const running = this.#read(leader, loop, signal);
-      this.#running.add(running);
+    let broker = this.#brokers.get(leader);
+    if (broker === undefined) {
+      const lanes = new FetchLanes<PartitionCopy>((one) => this.#isWanted(one));
+      broker = { lanes, poll: new IdlePoll(this.#context.timings.fetchWaitMs) };
+      this.#brokers.set(leader, broker);
+      for (let lane = 0; lane <= bulkLanes; lane += 1) {
+        this.#running.add(this.#read(leader, broker, lane > 0, signal));
+      }
     }
-    loop.copies.add(copy);
-    if (mayWake) this.#wake(loop);
+    broker.lanes.add(copy);
+    if (mayWake) this.#wake(broker);
   }
 
-  async #read(brokerId: number, loop: BrokerLoop, signal: AbortSignal): Promise<void> {
-    const { deps, source, settings } = this.#context;
+  /** @param isBulk it only fetches what is far behind */
+  async #read(
+    brokerId: number,
+    broker: BrokerLanes,
+    isBulk: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { deps, source, budget, controls } = this.#context;
+    const { lanes, poll } = broker;
     const backoff = new Backoff({ delayMsMin: 200, delayMsMax: 5_000 }, deps.clock);
     let link: BrokerLink | undefined;
     let turn = 0;
     const onAbort = (): void => void link?.[Symbol.asyncDispose]();
     signal.addEventListener('abort', onAbort, { once: true });
     while (!signal.aborted) {
-      await this.#context.budget.room(signal);
-      await this.#context.controls.rate.ready(signal);
-      const wanted = [...loop.copies].filter((copy) => this.#isWanted(copy));
+      await budget.room(signal);
+      await controls.rate.ready(signal);
+      const wanted = this.#claim(lanes, isBulk);
       if (wanted.length === 0) {
-        await this.#sleepUntilWoken(loop, signal);
+        await this.#rest(lanes, isBulk ? link : undefined, signal);
         continue;
       }
       try {
         if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
         turn += 1;
-        loop.poll.end(await this.#fetchOnce(link, wanted, turn, loop.poll.begin(wanted, link)));
+        if (isBulk) await this.#fetchOnce(link, inTurn(wanted, turn), 0, true);
+        else await this.#poll(link, inTurn(wanted, turn), broker);
         backoff.reset();
         this.#why = undefined;
       } catch (error) {
         await link?.[Symbol.asyncDispose]();
         link = undefined;
         if (isMeshError(error, 'aborted') || isAborted(signal)) break;
-        if (loop.poll.fail()) continue;
-        this.#why = errorMessage(error);
-        const level = backoff.attempts === 0 ? 'warn' : 'debug';
-        deps.log[level]({ flow: settings.id, broker: brokerId, why: this.#why }, 'fetch failed');
-        source.invalidate();
+        if (!isBulk && poll.fail()) continue;
+        this.#noteFailure(brokerId, error);
         await backoff.wait(signal).catch(() => undefined);
+      } finally {
+        lanes.giveBack(wanted, isBulk);
+        if (isBulk && lanes.hasUnasked) poll.interrupt();
       }
     }
     await link?.[Symbol.asyncDispose]();
   }
 
+  /** Under a limit there is one request at a time: waiting after each is what keeps to it. */
+  #claim(lanes: FetchLanes<PartitionCopy>, isBulk: boolean): readonly PartitionCopy[] {
+    const isShared = this.#context.controls.rate.bytesPerSecond === undefined;
+    if (!isBulk) return lanes.claimAll(isShared);
+    return isShared ? lanes.claimBulk() : [];
+  }
+
+  #noteFailure(broker: number, error: unknown): void {
+    const { deps, settings, source } = this.#context;
+    // Once, whichever connection finds it first.
+    const level = this.#why === undefined ? 'warn' : 'debug';
+    this.#why = errorMessage(error);
+    deps.log[level]({ flow: settings.id, broker, why: this.#why }, 'fetch failed');
+    source.invalidate();
+  }
+
+  /**
+   * Until there is something to do.
+   * @param link not kept for long meanwhile
+   */
+  async #rest(
+    lanes: FetchLanes<PartitionCopy>,
+    link: BrokerLink | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock } = this.#context.deps;
+    const stop =
+      link?.isOpen === true
+        ? clock.after(idleMsMax, () => void link[Symbol.asyncDispose]())
+        : () => undefined;
+    await lanes.sleep(signal);
+    stop();
+  }
+
+  async #poll(
+    link: BrokerLink,
+    ordered: readonly PartitionCopy[],
+    { lanes, poll }: BrokerLanes,
+  ): Promise<void> {
+    const waitMs = lanes.hasBulk ? shortWaitMs : poll.begin(link);
+    poll.end(await this.#fetchOnce(link, ordered, waitMs, false));
+  }
+
   async #fetchOnce(
     link: BrokerLink,
-    wanted: readonly PartitionCopy[],
-    turn: number,
+    ordered: readonly PartitionCopy[],
     maxWaitMs: number,
+    isBulk: boolean,
   ): Promise<number> {
-    const first = turn % wanted.length;
-    const ordered = [...wanted.slice(first), ...wanted.slice(0, first)];
+    const { budget, controls } = this.#context;
+    const { rate } = controls;
+    const maxBytes = Math.min(fetchBytesMax, rate.fetchBytes);
+    const bytesMax = isBulk
+      ? Math.max(partitionBytesMax, Math.floor(maxBytes / ordered.length))
+      : partitionBytesMax;
     const asked = new Map<string, { copy: PartitionCopy; offset: number }>();
     const partitions = ordered.map((copy) => {
       const { topic, partition } = copy.id;
       const offset = copy.fetchPosition;
       asked.set(`${topic}/${partition}`, { copy, offset });
-      const { fetchLife } = copy;
-      return {
-        topic,
-        partition,
-        offset: BigInt(offset),
-        bytesMax: partitionBytesMax,
-        ...fetchLife,
-      };
+      return { topic, partition, offset: BigInt(offset), bytesMax, ...copy.fetchLife };
     });
-    const response = await link.fetch({
-      partitions,
-      maxWaitMs,
-      minBytes: 1,
-      maxBytes: Math.min(fetchBytesMax, this.#context.controls.rate.fetchBytes),
-      isolation: 'read_committed',
-    });
+    // What is surely coming is in flight already; a long poll mostly brings little.
+    const expected = isBulk ? maxBytes : 0;
+    budget.take(expected);
+    let response: FetchResponse | undefined;
     try {
-      const { rate } = this.#context.controls;
+      const limits = { minBytes: 1, maxBytes, maxWaitMs } as const;
+      response = await link.fetch({ partitions, ...limits, isolation: 'read_committed' });
       const bytes = response.partitions.reduce((sum, { records }) => sum + records.length, 0);
       rate.take(bytes);
       for (const fetched of response.partitions) {
@@ -195,7 +249,8 @@ export class SourceReader {
       }
       return bytes;
     } finally {
-      response.release();
+      response?.release();
+      budget.give(expected);
     }
   }
 
@@ -218,15 +273,10 @@ export class SourceReader {
   #isPaused({ id }: PartitionCopy): boolean {
     return this.#context.controls.pauseOf(id.topic, id.partition) !== undefined;
   }
+}
 
-  async #sleepUntilWoken(loop: BrokerLoop, signal: AbortSignal): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const wake = (): void => {
-        signal.removeEventListener('abort', wake);
-        resolve();
-      };
-      loop.wake = wake;
-      signal.addEventListener('abort', wake, { once: true });
-    });
-  }
+/** The order turns with every fetch, so that a hot partition cannot starve the others. */
+function inTurn<T>(all: readonly T[], turn: number): readonly T[] {
+  const first = turn % all.length;
+  return [...all.slice(first), ...all.slice(0, first)];
 }

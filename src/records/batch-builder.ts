@@ -8,11 +8,23 @@
 import { assert } from '../base/assert.ts';
 import type { BufferPool, PooledBuffer } from '../base/buffer-pool.ts';
 import { batchAt, lengthOverhead } from './batch-header.ts';
-import { codecBits, compress, type Codec } from './codecs.ts';
+import { codecBits, compressInParts, type Codec } from './codecs.ts';
+import { MatchPacker, type BlockFormat } from './match-packer.ts';
 import type { StampedBatch, StampedRun } from './stamped-batch.ts';
 
 /** Bytes behind the limit that copying in words of four may touch. */
 const slack = 8;
+
+/** gzip takes 20 ms for a megabyte: longer than anything else should have to wait in one go. */
+const gzipBytesMax = 384 * 1024;
+
+/** How large a batch may be before it is packed, to be no larger than that when it is. */
+export function plainBytesMax(codec: Codec, batchBytesMax: number): number {
+  if (codec === 'none') return batchBytesMax;
+  // What cannot be compressed comes out a little larger.
+  const wanted = batchBytesMax - (batchBytesMax >> 6) - 1024;
+  return codec === 'gzip' ? Math.min(wanted, gzipBytesMax) : wanted;
+}
 
 export interface RawTimes {
   readonly base: bigint;
@@ -25,6 +37,8 @@ export interface BuilderOptions {
   readonly limit: number;
   readonly baseTimestamp: number;
   readonly raw: RawTimes | undefined;
+  /** Given when what the source's matches say is to be used. */
+  readonly format: BlockFormat | undefined;
 }
 
 export class BatchBuilder {
@@ -43,6 +57,7 @@ export class BatchBuilder {
   readonly raw: RawTimes | undefined;
   readonly runs: { sourceOffset: number; index: number; length: number }[] = [];
   nextSourceOffset = 0;
+  readonly packer: MatchPacker | undefined;
   readonly #pool: BufferPool;
   readonly #pooled: PooledBuffer;
 
@@ -56,6 +71,8 @@ export class BatchBuilder {
     this.bytes = this.#pooled.bytes;
     const { buffer, byteOffset, length } = this.bytes;
     this.view = new DataView(buffer, byteOffset, length);
+    const { format, pool, limit } = options;
+    this.packer = format && new MatchPacker(format, pool, this, batchAt.records, limit);
   }
 
   /** The record just written came from that source offset. */
@@ -69,6 +86,7 @@ export class BatchBuilder {
 
   /** Gives the memory back, nothing having been made of it. */
   drop(): void {
+    this.packer?.drop();
     this.#pooled.release();
   }
 
@@ -93,12 +111,16 @@ export class BatchBuilder {
   }
 
   #packed(): { bytes: Buffer; release: () => void } {
-    const packed = compress(this.codec, this.bytes.subarray(batchAt.records, this.at));
-    const pooled = this.#pool.take(batchAt.records + packed.length);
-    packed.copy(pooled.bytes, batchAt.records);
-    this.#pooled.release();
-    const bytes = pooled.bytes.subarray(0, batchAt.records + packed.length);
-    return { bytes, release: () => pooled.release() };
+    const parts =
+      this.packer === undefined
+        ? compressInParts(this.codec, this.bytes.subarray(batchAt.records, this.at))
+        : [this.packer.close(this.at)];
+    const length = parts.reduce<number>((sum, part) => sum + part.length, batchAt.records);
+    const pooled = this.#pool.take(length);
+    let at: number = batchAt.records;
+    for (const part of parts) at += part.copy(pooled.bytes, at);
+    this.drop();
+    return { bytes: pooled.bytes.subarray(0, length), release: () => pooled.release() };
   }
 
   #writeHeader(bytes: Buffer): void {

@@ -61,3 +61,13 @@ export function* completeBatches(bytes: Buffer): Iterable<{ from: number; to: nu
     from = to;
   }
 }
+
+/** What the records of a fetch take, each grown by so many bytes, roughly. */
+export function estimate(records: Buffer, moreBytes: number): number {
+  let bytes = 0;
+  for (const { from, to } of completeBatches(records)) {
+    const count = to - from > batchAt.records ? records.readInt32BE(from + batchAt.recordCount) : 0;
+    bytes += to - from + Math.max(0, count) * moreBytes;
+  }
+  return bytes;
+}

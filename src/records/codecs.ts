@@ -7,16 +7,17 @@
  */
 import { createRequire } from 'node:module';
 import * as zlib from 'node:zlib';
-import { compressFrameSync, decompressFrameSync } from 'lz4-napi';
+import { decompressFrameSync } from 'lz4-napi';
 import snappy from 'snappy';
 import type * as ZstdModule from '@toondepauw/node-zstd';
 import { errorMessage, MeshError } from '../base/errors.ts';
+import { packLz4 } from './lz4-frame.ts';
+import { plainBytesMax } from './matched-text.ts';
+import { isXerial, xerialHeader } from './snappy-frame.ts';
 
 export type Codec = 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 
 const codecs: readonly Codec[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
-/** Larger than any batch that a broker takes; a forged size must not take the agent down. */
-const plainBytesMax = 512 * 1024 * 1024;
 
 /**
  * Codec of a batch, from the lowest three bits of its attributes. @throws MeshError batch_corrupt
@@ -32,17 +33,23 @@ export function codecBits(codec: Codec): number {
 }
 
 export function compress(codec: Codec, plain: Buffer): Buffer {
+  const parts = compressInParts(codec, plain);
+  return parts.length === 1 && parts[0] !== undefined ? parts[0] : Buffer.concat(parts);
+}
+
+/** The same in parts that stand one behind the other. */
+export function compressInParts(codec: Codec, plain: Buffer): readonly Buffer[] {
   switch (codec) {
     case 'none':
-      return plain;
+      return [plain];
     case 'gzip':
-      return zlib.gzipSync(plain, { level: 6 });
+      return [zlib.gzipSync(plain, { level: 6 })];
     case 'snappy':
       return xerial(plain);
     case 'lz4':
-      return compressFrameSync(plain);
+      return packLz4(plain);
     case 'zstd':
-      return zstd().compress(plain);
+      return [zstd().compress(plain)];
   }
 }
 
@@ -69,11 +76,9 @@ export function decompress(codec: Codec, packed: Buffer): Buffer {
 
 // --- snappy: Java wraps blocks in a frame of its own ("xerial"), librdkafka writes one raw block
 
-const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]);
-const xerialHeader = Buffer.concat([xerialMagic, Buffer.from([0, 0, 0, 1, 0, 0, 0, 1])]);
 const xerialBlock = 32 * 1024;
 
-function xerial(plain: Buffer): Buffer {
+function xerial(plain: Buffer): readonly Buffer[] {
   const parts: Buffer[] = [xerialHeader];
   for (let at = 0; at < plain.length; at += xerialBlock) {
     const block = snappy.compressSync(plain.subarray(at, at + xerialBlock));
@@ -81,11 +86,11 @@ function xerial(plain: Buffer): Buffer {
     length.writeInt32BE(block.length);
     parts.push(length, block);
   }
-  return Buffer.concat(parts);
+  return parts;
 }
 
 function unsnappy(packed: Buffer): Buffer {
-  if (!packed.subarray(0, xerialMagic.length).equals(xerialMagic)) return unsnappyBlock(packed);
+  if (!isXerial(packed)) return unsnappyBlock(packed);
   const parts: Buffer[] = [];
   for (let at = xerialHeader.length; at < packed.length;) {
     const length = packed.readInt32BE(at);

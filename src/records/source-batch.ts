@@ -4,6 +4,9 @@ import { attributeBits, batchAt, isOffset, readOffset } from './batch-header.ts'
 import { codecOf, decompress, type Codec } from './codecs.ts';
 import { corrupt } from './corrupt.ts';
 import { convertOldMessages } from './convert-v1.ts';
+import { readLz4Frame } from './lz4-frame.ts';
+import type { MatchedText } from './matched-text.ts';
+import { readSnappy } from './snappy-frame.ts';
 
 export interface SourceBatch {
   readonly baseOffset: number;
@@ -61,6 +64,24 @@ export function readBatch(bytes: Buffer, where: string): SourceBatch {
   };
 }
 
+/**
+ * Offsets are not under the checksum: a damaged one shows where it breaks their order. Nothing from
+ * the first of the two on is given then, since going to a false place passes others over.
+ * @param behind where in the fetch the next batch begins @throws MeshError batch_corrupt
+ */
+export function checkOrder(
+  { baseOffset, lastOffset }: SourceBatch,
+  records: Buffer,
+  behind: number,
+  where: string,
+): void {
+  if (behind + batchAt.batchLength > records.length || !isOffset(records, behind)) return;
+  const next = readOffset(records, behind);
+  if (next > lastOffset) return;
+  const text = `holds offsets up to ${lastOffset}, the batch behind it begins at ${next}`;
+  throw corrupt(`${where}@${baseOffset}`, text);
+}
+
 /** The records of the batch, decompressed: a view of `batch.bytes` when they were not. */
 export function recordsOf(batch: SourceBatch, where: string): Buffer {
   try {
@@ -68,5 +89,23 @@ export function recordsOf(batch: SourceBatch, where: string): Buffer {
   } catch (cause) {
     const text = cause instanceof Error ? cause.message : String(cause);
     throw corrupt(`${where}@${batch.baseOffset}`, text);
+  }
+}
+
+/**
+ * The records of the batch with the matches that its producer found in them: true when they are in
+ * `into`. False when the codec has none that can be carried over, or writes them in a way that is
+ * left to its library, which also has the last word on damaged ones.
+ */
+export function readMatches(batch: SourceBatch, into: MatchedText): boolean {
+  const packed = batch.bytes.subarray(batchAt.records);
+  try {
+    if (batch.codec === 'lz4') return readLz4Frame(packed, into);
+    if (batch.codec !== 'snappy') return false;
+    readSnappy(packed, into);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
   }
 }

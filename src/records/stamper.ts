@@ -10,15 +10,18 @@
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { CompressionChoice } from '../topology/model.ts';
 import { AbortedFilter } from './aborted-filter.ts';
-import { batchAt, completeBatches, isOffset, readOffset } from './batch-header.ts';
-import { BatchBuilder, type RawTimes } from './batch-builder.ts';
-import type { Codec } from './codecs.ts';
+import { batchAt, completeBatches, estimate } from './batch-header.ts';
+import { BatchBuilder, plainBytesMax } from './batch-builder.ts';
+import { CarryChoice } from './carry-choice.ts';
+import { planOf, safeDelta, type BatchPlan } from './batch-plan.ts';
+import { carryMatches } from './carry-matches.ts';
 import { corrupt } from './corrupt.ts';
 import { copyBytes } from './copy-bytes.ts';
 import { isLooped, type LoopGuard } from './loop-guard.ts';
+import { MatchedText } from './matched-text.ts';
 import { OriginTemplate } from './origin-template.ts';
 import { RecordReader } from './record-reader.ts';
-import { readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
+import { checkOrder, readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
 import type {
   AbortedTransaction,
   SkippedCounts,
@@ -39,23 +42,13 @@ export interface StamperOptions {
   readonly loop?: LoopGuard;
 }
 
-/** Beyond this many ms from 1970 sums of times are not exact: such batches keep their deltas. */
-const safeTimestamp = 2n ** 51n;
-const safeDelta = 2 ** 51;
 /** Length, time and place of a record are varints: at most so many bytes. */
 const variableBytesMax = 20;
 /** A guess; too low only means that less is merged. */
 const expansionGuess = 4;
 
-/** What holds for all records of one source batch. */
-interface BatchPlan {
-  readonly baseOffset: number;
-  readonly codec: Codec;
-  readonly base: number;
-  readonly isSafe: boolean;
-  readonly isLogAppendTime: boolean;
-  readonly raw: RawTimes;
-}
+/** Of the batch being stamped, whosever it is: none is read while another one is in work. */
+const matched = new MatchedText();
 
 /** How far the walk through a fetch has come. */
 interface Walk {
@@ -69,7 +62,10 @@ export class Stamper {
   readonly #options: StamperOptions;
   readonly #where: string;
   readonly #template: OriginTemplate;
+  readonly #choice = new CarryChoice();
   #builder: BatchBuilder | undefined;
+  /** Full, and not packed yet: one source batch may fill several. */
+  #full: BatchBuilder[] = [];
   #made: StampedBatch[] = [];
   #bytesAhead = 0;
 
@@ -142,7 +138,8 @@ export class Stamper {
     const piece = (): StampResult => {
       const batches = this.#made;
       this.#made = [];
-      walk.givenUpTo = this.#builder?.runs[0]?.sourceOffset ?? nextPosition;
+      const kept = this.#full[0] ?? this.#builder;
+      walk.givenUpTo = kept?.runs[0]?.sourceOffset ?? nextPosition;
       const result = { batches, nextPosition: walk.givenUpTo, skipped };
       skipped = { control: 0, aborted: 0, looped: 0 };
       bytes = 0;
@@ -153,7 +150,7 @@ export class Stamper {
     for (const { from, to } of completeBatches(records)) {
       walk.batchAt = from;
       const batch = readBatch(records.subarray(from, to), this.#where);
-      this.#checkOrder(batch, records, to);
+      checkOrder(batch, records, to, this.#where);
       const isAborted = filter.drops(batch);
       if (batch.lastOffset < nextPosition) continue;
       if (batch.isControl) skipped.control += batch.recordCount;
@@ -161,33 +158,23 @@ export class Stamper {
       else if (batch.recordCount > 0) bytes += this.#append(batch, nextPosition, skipped);
       nextPosition = batch.lastOffset + 1;
       this.#bytesAhead -= Math.min(this.#bytesAhead, to - from);
+      while (this.#closeOne()) if (this.#full.length > 0) yield piece();
       if (bytes >= pieceBytes) yield piece();
     }
     this.#flush();
+    this.#closeOne();
     yield piece();
-  }
-
-  /**
-   * Offsets are not under the checksum: a damaged one shows where it breaks their order. Nothing
-   * from the first of the two on is given then, since going to a false place passes others over.
-   */
-  #checkOrder({ baseOffset, lastOffset }: SourceBatch, records: Buffer, behind: number): void {
-    if (behind + batchAt.batchLength > records.length || !isOffset(records, behind)) return;
-    const next = readOffset(records, behind);
-    if (next > lastOffset) return;
-    const text = `holds offsets up to ${lastOffset}, the batch behind it begins at ${next}`;
-    throw corrupt(`${this.#where}@${baseOffset}`, text);
   }
 
   /** Returns the plain bytes of its records. */
   #append(batch: SourceBatch, position: number, skipped: SkippedCounts): number {
-    const plan = this.#plan(batch);
-    const reader = new RecordReader(
-      recordsOf(batch, this.#where),
-      `${this.#where}@${batch.baseOffset}`,
-    );
+    const { codec, loop } = this.#options;
+    const isKept = codec === 'source' || codec === batch.codec;
+    const format = isKept ? this.#choice.formatFor(batch, this.#builder, matched) : undefined;
+    const plan = planOf(batch, isKept ? batch.codec : codec, format);
+    const bytes = plan.format === undefined ? recordsOf(batch, this.#where) : matched.text;
+    const reader = new RecordReader(bytes, `${this.#where}@${batch.baseOffset}`);
     const firstOffset = position - batch.baseOffset;
-    const { loop } = this.#options;
     let count = 0;
     while (reader.next()) {
       count += 1;
@@ -198,22 +185,10 @@ export class Stamper {
       }
       this.#write(reader, plan);
     }
+    if (this.#builder?.packer !== undefined) carryMatches(matched, this.#builder.packer);
     if (count === batch.recordCount) return reader.bytes.length;
     const text = `${count} records, the batch says ${batch.recordCount}`;
     throw corrupt(`${this.#where}@${batch.baseOffset}`, text);
-  }
-
-  #plan(batch: SourceBatch): BatchPlan {
-    const { codec } = this.#options;
-    const base = batch.isLogAppendTime ? batch.maxTimestamp : batch.baseTimestamp;
-    return {
-      baseOffset: batch.baseOffset,
-      codec: codec === 'source' ? batch.codec : codec,
-      base: Number(base),
-      isSafe: isSafeTime(base) && isSafeTime(batch.maxTimestamp),
-      isLogAppendTime: batch.isLogAppendTime,
-      raw: { base, max: batch.maxTimestamp },
-    };
   }
 
   #write(reader: RecordReader, plan: BatchPlan): void {
@@ -229,17 +204,22 @@ export class Stamper {
     const builder = this.#roomFor(fixed + variableBytesMax, plan, isExact);
     const delta = isExact ? sourceDelta + plan.base - builder.baseTimestamp : 0;
     const deltaLength = isExact ? longLength(delta) : reader.timestampLength;
-    const { bytes, view, recordCount } = builder;
-    let at = writeInt(bytes, builder.at, fixed + deltaLength + intLength(recordCount));
+    const { bytes, view, recordCount, packer } = builder;
+    const startAt = builder.at;
+    let at = writeInt(bytes, startAt, fixed + deltaLength + intLength(recordCount));
     bytes[at] = reader.bytes[reader.from] ?? 0;
     at += 1;
     if (isExact) at = writeLong(bytes, at, delta);
     else at = reader.copyTimestamp(bytes, at);
-    at = writeInt(bytes, at, recordCount);
-    at = copyBytes(reader.bytes, reader.view, keyAt, headersAt, bytes, view, at);
-    at = writeInt(bytes, at, headerCount + 1);
-    at = copyBytes(reader.bytes, reader.view, firstHeaderAt, to, bytes, view, at);
+    const keptAt = writeInt(bytes, at, recordCount);
+    at = copyBytes(reader.bytes, reader.view, keyAt, headersAt, bytes, view, keptAt);
+    const keptAt2 = writeInt(bytes, at, headerCount + 1);
+    at = copyBytes(reader.bytes, reader.view, firstHeaderAt, to, bytes, view, keptAt2);
     builder.at = copyBytes(stamp, template.view, 0, stamp.length, bytes, view, at);
+    if (packer !== undefined) {
+      matched.place(keyAt, headersAt, keptAt, firstHeaderAt, to, keptAt2);
+      matched.placeIn(startAt, at, builder.at);
+    }
     if (isExact) builder.maxTimestamp = Math.max(builder.maxTimestamp, plan.base + sourceDelta);
     builder.count(sourceOffset);
   }
@@ -247,16 +227,20 @@ export class Stamper {
   /** The builder to write the next record to: the present one, or a new one. */
   #roomFor(bytes: number, plan: BatchPlan, isExact: boolean): BatchBuilder {
     const present = this.#builder;
+    const isLarge = bytes > (plan.format?.recordBytesMax ?? 0);
+    const format = isLarge ? undefined : plan.format;
     if (present !== undefined) {
-      const fits = present.at + bytes <= present.limit && present.codec === plan.codec;
+      const fits =
+        present.at + bytes <= present.limit &&
+        present.codec === plan.codec &&
+        (present.packer === undefined) === (format === undefined);
       const sameTimes = isExact ? present.raw === undefined : present.raw === plan.raw;
       if (fits && sameTimes) return present;
     }
     this.#flush();
     const { codec } = plan;
     const { pool, batchBytesMax } = this.#options;
-    // Compressed batches may come out a little larger than they went in.
-    const wanted = codec === 'none' ? batchBytesMax : batchBytesMax - (batchBytesMax >> 6) - 1024;
+    const wanted = plainBytesMax(codec, batchBytesMax);
     const ahead = codec === 'none' ? this.#bytesAhead : this.#bytesAhead * expansionGuess;
     this.#builder = new BatchBuilder({
       pool,
@@ -264,6 +248,7 @@ export class Stamper {
       limit: batchAt.records + Math.max(bytes, Math.min(wanted - batchAt.records, ahead)),
       baseTimestamp: plan.base,
       raw: isExact ? undefined : plan.raw,
+      format,
     });
     return this.#builder;
   }
@@ -271,27 +256,25 @@ export class Stamper {
   #flush(): void {
     const builder = this.#builder;
     this.#builder = undefined;
+    if (builder === undefined) return;
+    if (builder.packer !== undefined) carryMatches(matched, builder.packer);
+    this.#full.push(builder);
+  }
+
+  /** Packs the next full one; false when there is none. */
+  #closeOne(): boolean {
+    const builder = this.#full.shift();
     if (builder !== undefined) this.#made.push(builder.close());
+    return builder !== undefined;
   }
 
   #dropAll(): void {
+    matched.placed = 0;
     this.#builder?.drop();
     this.#builder = undefined;
+    for (const builder of this.#full) builder.drop();
+    this.#full = [];
     for (const batch of this.#made) batch.release();
     this.#made = [];
   }
-}
-
-function isSafeTime(time: bigint): boolean {
-  return time < safeTimestamp && time > -safeTimestamp;
-}
-
-/** What the records of a fetch take once stamped, roughly: room to merge them in. */
-function estimate(records: Buffer, stampBytes: number): number {
-  let bytes = 0;
-  for (const { from, to } of completeBatches(records)) {
-    const count = to - from > batchAt.records ? records.readInt32BE(from + batchAt.recordCount) : 0;
-    bytes += to - from + Math.max(0, count) * stampBytes;
-  }
-  return bytes;
 }

@@ -3,6 +3,8 @@
  * Without `--write` figures are only shown; with it they replace their section of docs/benchmarks.md.
  */
 import { parseArgs } from 'node:util';
+import { TcpProxy } from '../support/tcp-proxy.ts';
+import { catchup } from './catchup.ts';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { measureIdle } from './idle.ts';
@@ -20,6 +22,7 @@ const help = `npm run bench -- [WORK] [options]
   profile      where the CPU of an agent goes while it copies the first of the loads
   codecs       what compressing a stamped batch costs, in pure memory
   offsets      what offset maps cost, in pure memory
+  catchup      a backlog copied over a long link, while another topic is written to
   idle         CPU of three agents, each with two flows, while nothing happens
   positions    how soon a commit of a group is known at another site, and what that costs
 
@@ -31,6 +34,10 @@ const help = `npm run bench -- [WORK] [options]
   --partitions 4
   --batch-bytes 16384       batch.size of the producer that loads the source
   --compare                 after each run of Causeway, compare the whole copy with its source
+
+For catchup, besides sizes, records, codecs, partitions and runs, of which the first counts:
+  --round-trip 80           in ms
+  --caps 20,100             of the link, MB/s
 
 For idle:
   --topics 300              at each site
@@ -58,6 +65,8 @@ const { values, positionals } = parseArgs({
     replicators: { type: 'string', default: 'causeway,mm2' },
     runs: { type: 'string', default: '3' },
     partitions: { type: 'string' },
+    'round-trip': { type: 'string', default: '80' },
+    caps: { type: 'string', default: '20,100' },
     topics: { type: 'string', default: '300' },
     seconds: { type: 'string', default: '60' },
     groups: { type: 'string', default: '10000' },
@@ -135,6 +144,20 @@ async function positions(): Promise<void> {
   publish('positions', positionsTable(figures), values.write);
 }
 
+/** More than any of the links holds, so that the link's cap and delay alone count. */
+const windowBytes = 16 * 1024 * 1024;
+
+async function catchUp(): Promise<void> {
+  await using proxy = await TcpProxy.open({ windowBytes });
+  await using stage = await Stage.open({ wanPort: proxy.port });
+  proxy.forwardTo(stage.sandbox.site('east').wanListeners[0] ?? '');
+  const [load] = loads();
+  if (load === undefined) return;
+  const caps = values.caps.split(',').map(Number);
+  const plan = { load, caps, roundTripMs: Number(values['round-trip']), runs: Number(values.runs) };
+  publish('catchup', await catchup(stage, proxy, plan), values.write);
+}
+
 const works: Readonly<Record<string, () => Promise<void>>> = {
   throughput,
   profile: async () => {
@@ -142,6 +165,7 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     const [load] = loads();
     if (load !== undefined) publish('profile', await profile(stage, load), values.write);
   },
+  catchup: catchUp,
   codecs: async () => publish('codecs', await codecs(), values.write),
   offsets: async () => publish('offsets', await offsetMaps(), values.write),
   idle,

@@ -30,6 +30,8 @@ export interface CausewayOptions {
   readonly flow?: string;
   /** Arguments for node, such as those of its profiler. */
   readonly nodeArgs?: readonly string[];
+  /** `host:port` at which east is reached instead of at its own. */
+  readonly east?: string;
 }
 
 let runs = 0;
@@ -42,10 +44,10 @@ export function causeway(options: CausewayOptions = {}): Replicator {
       const topologyFile = path.join(stage.dir, `mesh-${runs}.yaml`);
       const more = options.flow === undefined ? '' : `, ${options.flow}`;
       // A mesh of its own each time: nothing of the last run is taken up.
-      const text = readFileSync(stage.sandbox.meshFile, 'utf8').replace(
-        /^mesh: .*$/m,
-        `mesh: bench-${runs}`,
-      );
+      const [own = ''] = stage.sandbox.site('east').brokers;
+      const text = readFileSync(stage.sandbox.meshFile, 'utf8')
+        .replace(/^mesh: .*$/m, `mesh: bench-${runs}`)
+        .replace(own, options.east ?? own);
       const topics = 'topics: {include: ["load.*"]}';
       writeFileSync(topologyFile, `${text}flows: [{from: east, to: west, ${topics}${more}}]\n`);
       const agent = new AgentProcess({

@@ -16,15 +16,18 @@ export interface ProxyOptions {
   readonly latencyMs?: number;
   /** Of all connections together, each way. */
   readonly bytesPerSecond?: number;
+  /** What may be under way on one connection each way, as TCP's window bounds it: 256 KiB. */
+  readonly windowBytes?: number;
 }
 
-const highWater = 256 * 1024;
+const windowBytesUsual = 256 * 1024;
 
 export class TcpProxy implements AsyncDisposable {
   readonly #server: net.Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #target: string | undefined;
   #latencyMs: number;
+  readonly #windowBytes: number;
   #bytesPerSecond: number;
   #state: LinkState = 'open';
   /** When the capped link is free again, one per direction. */
@@ -34,6 +37,7 @@ export class TcpProxy implements AsyncDisposable {
   private constructor(options: ProxyOptions) {
     this.#target = options.target;
     this.#latencyMs = options.latencyMs ?? 0;
+    this.#windowBytes = options.windowBytes ?? windowBytesUsual;
     this.#bytesPerSecond = options.bytesPerSecond ?? Infinity;
     this.#mended.setMaxListeners(0);
     this.#server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) =>
@@ -141,11 +145,11 @@ export class TcpProxy implements AsyncDisposable {
     };
     from.on('data', (chunk) => {
       waiting += chunk.length;
-      if (waiting > highWater) from.pause();
+      if (waiting > this.#windowBytes) from.pause();
       enqueue(chunk.length, () => {
         waiting -= chunk.length;
         if (!to.destroyed) to.write(chunk);
-        if (waiting <= highWater && !from.destroyed) from.resume();
+        if (waiting <= this.#windowBytes && !from.destroyed) from.resume();
       });
     });
     from.on('end', () => enqueue(0, () => void to.end()));
