@@ -41,11 +41,6 @@ export class EpochChain {
     return this.#starts.findLast((start) => start.epoch <= epoch)?.epoch;
   }
 
-  /** Only what is known of offsets below that one. */
-  below(offset: number): EpochStart[] {
-    return this.#starts.filter(({ from }) => from < offset);
-  }
-
   /** The epochs in these raw batches that were not known yet; they are from now on. */
   note(records: Buffer, position: number): EpochStart[] {
     const fresh: EpochStart[] = [];

@@ -11,7 +11,10 @@ import type { CopyKey } from './copy-journal.ts';
 import { EpochChain, type EpochStart } from './epoch-chain.ts';
 
 const prefix = 'epoch/1/';
-/** Further back nobody asks: a log is compared from its newest epoch on. */
+/**
+ * The newest, since a log is compared from there on; and the first, which tells what was committed
+ * in an earlier life.
+ */
 const epochsKept = 16;
 
 export class EpochJournal {
@@ -34,7 +37,7 @@ export class EpochJournal {
     const place = placeOf(key, generation);
     const known = this.#knownOf(place);
     const newest = [...known.keys(), ...starts.map(({ epoch }) => epoch)].sort((a, b) => b - a);
-    const forgotten = newest.slice(epochsKept).filter((epoch) => known.has(epoch));
+    const forgotten = newest.slice(epochsKept - 1, -1).filter((epoch) => known.has(epoch));
     await this.#append([
       ...starts.map(({ epoch, from }) => stateRecord(place, epoch, String(from))),
       ...forgotten.map((epoch) => stateRecord(place, epoch, null)),

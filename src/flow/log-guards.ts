@@ -11,6 +11,7 @@
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { BrokerLink, TopicPartition } from '../kafka/cluster.ts';
 import type { ClusterView } from './cluster-view.ts';
+import type { FirstRead } from '../offsets/run.ts';
 import type { CopyKey } from './copy-journal.ts';
 import { findDivergence, type EpochChain, type LeaderLog } from './epoch-chain.ts';
 import type { EpochJournal } from './epoch-journal.ts';
@@ -108,6 +109,12 @@ export class SourceGuard {
   /** What is fetched by: a leader of another epoch, or another life of the topic, gives nothing. */
   get life(): { readonly topicId: string; readonly leaderEpoch: number } {
     return { topicId: this.#parts.topicId, leaderEpoch: this.#guard.provenEpoch };
+  }
+
+  /** What was read first of this life of the topic; undefined: nothing yet, or no epoch is known. */
+  get firstRead(): FirstRead | undefined {
+    const [first] = this.#chain.starts;
+    return first && { epoch: first.epoch, source: first.from };
   }
 
   /** Whether the records before that offset are those that were read. If not known, it is asked. */

@@ -306,6 +306,7 @@ export class PartitionCopy {
     let stop = (): void => undefined;
     const trouble = await new Promise<MeshError>((resolve) => {
       this.#copying = this.#begin(tenure, resolve);
+      this.#tellFirstRead(this.#copying);
       this.#enter('copying', '');
       void this.#rebuild(tenure, rebuild.signal);
       stop = () => resolve(new MeshError('aborted', 'stopped'));
@@ -402,6 +403,7 @@ export class PartitionCopy {
     const { aborted } = fetched;
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
     await copying.source.note(records, copying.fetchPosition);
+    this.#tellFirstRead(copying);
     const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
     for (const piece of pieces) {
       // Leaving the loop gives back what was being built.
@@ -469,6 +471,10 @@ export class PartitionCopy {
     this.#progress.advance(position);
     copying.tenure.map.scannedTo(position);
     this.#tellFrontier(copying);
+  }
+
+  #tellFirstRead({ source: { firstRead }, tenure }: Copying): void {
+    if (firstRead !== undefined) tenure.map.setFirstRead(firstRead);
   }
 
   #tellFrontier(copying: Copying): void {

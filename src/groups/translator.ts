@@ -18,6 +18,8 @@ export interface SourcePosition {
   readonly partition: number;
   /** Next record to read; undefined: no commit. */
   readonly offset: bigint | undefined;
+  /** Leader epoch of the commit; -1, or left out: it carried none. */
+  readonly leaderEpoch?: number;
 }
 
 /** First offset still in a log at the target site; undefined: not known. */
@@ -135,7 +137,7 @@ export class Translator {
     }
     const first = route.steps[0];
     const reader = first && this.#maps.reader(first.flow, first.topic, partition);
-    const found = this.#through(route, partition, offset);
+    const found = this.#through(route, position);
     const start = logStart(route.topic, partition);
     const isTrimmed = found.offset !== undefined && start !== undefined && found.offset < start;
     const target = { topic: route.topic, partition, offset: isTrimmed ? start : found.offset };
@@ -152,7 +154,9 @@ export class Translator {
     };
   }
 
-  #through(route: TranslationRoute, partition: number, offset: bigint | undefined): Stepped {
+  #through(route: TranslationRoute, { partition, offset, ...more }: SourcePosition): Stepped {
+    // Of the log that it was committed in, which the first step leaves.
+    let leaderEpoch = more.leaderEpoch ?? -1;
     let at: Stepped = { offset: offset ?? 0n, certainty: 'exact', reason: 'same_log' };
     const certainties: Certainty[] = [];
     for (const step of route.steps) {
@@ -161,7 +165,10 @@ export class Translator {
         return { offset: undefined, certainty: 'unknown', reason: 'no_map' };
       }
       const next: MapTranslation =
-        step.direction === 'forward' ? reader.forward(at.offset) : reader.inverse(at.offset);
+        step.direction === 'forward'
+          ? reader.forward(at.offset, leaderEpoch)
+          : reader.inverse(at.offset);
+      leaderEpoch = -1;
       certainties.push(next.certainty);
       // The reason told is that of the step that made the answer uncertain.
       const isWorse = next.certainty !== 'exact' || at.certainty === 'exact';

@@ -1,6 +1,7 @@
 /**
  * One reader over two lives of a topic. The newest one answers; for source offsets before all that
- * it knows, the life before: its copies lie before those of the newest. Back from the target the
+ * it knows, and for what was committed before its source was cut, the life before: its copies lie
+ * before those of the newest. Back from the target the
  * newest alone is asked: source offsets of a life that is over mean nothing in the next one.
  */
 import type { MapReader } from './map-book.ts';
@@ -24,10 +25,13 @@ export class LivesReader implements MapReader {
     return this.#newest.frontier;
   }
 
-  forward(offset: bigint): MapTranslation {
-    const found = this.#newest.forward(offset);
-    // A target that lost records may have lost some of the life before.
-    if (found.reason !== 'before_map' || this.#newest.segments.voids.size > 0) return found;
+  forward(offset: bigint, leaderEpoch = -1): MapTranslation {
+    const found = this.#newest.forward(offset, leaderEpoch);
+    const isEarlier = found.reason === 'before_map' || found.reason === 'generation_changed';
+    const { view, voids } = this.#newest.segments;
+    // Where nothing lies before the newest the target may be another one too; a target that lost
+    // records may have lost some of the life before.
+    if (!isEarlier || view.isFirst || voids.size > 0) return found;
     const earlier = this.#before.forward(offset).offset;
     if (earlier === undefined) return found;
     return { offset: earlier, certainty: 'lower_bound', reason: 'generation_changed' };

@@ -2,7 +2,15 @@
  * All offset maps that an agent knows, its own flows' and its peers'. The maps themselves are in
  * `offset-map.ts`; this is the shelf: finds them, takes stored segments in, gives changed ones out.
  */
-import type { LogStarts, MapFrontier, MapId, MapTranslation, Run, StoredSegment } from './run.ts';
+import type {
+  FirstRead,
+  LogStarts,
+  MapFrontier,
+  MapId,
+  MapTranslation,
+  Run,
+  StoredSegment,
+} from './run.ts';
 
 /** What a flow does with the map of a partition that it carries. */
 export interface MapWriter {
@@ -36,6 +44,8 @@ export interface MapWriter {
   /** A range read back from the target's headers (older first or later does not matter). */
   fill(runs: readonly Run[], sourceFrom: number, sourceTo: number, isFirst?: boolean): void;
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
+  /** What was committed under an older leader epoch belongs to an earlier life; once known it stays. */
+  setFirstRead(first: FirstRead): void;
   /** What lies before both starts is dropped, here and from the state topic. */
   setLogStarts(starts: LogStarts): void;
 }
@@ -43,8 +53,11 @@ export interface MapWriter {
 export interface MapReader {
   readonly id: MapId;
   readonly frontier: MapFrontier | undefined;
-  /** Source offset of the next record to read -> target offset of the next record to read. */
-  forward(offset: bigint): MapTranslation;
+  /**
+   * Source offset of the next record to read -> target offset of the next record to read.
+   * @param leaderEpoch of the record before it, as committed; -1: not known
+   */
+  forward(offset: bigint, leaderEpoch?: number): MapTranslation;
   /** The same search on the other column. */
   inverse(offset: bigint): MapTranslation;
 }

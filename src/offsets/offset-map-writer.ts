@@ -1,7 +1,7 @@
 /** What a flow does with the map of a partition that it carries; tells the shelf what to store. */
 import type { MapWriter } from './map-book.ts';
 import type { OffsetMap } from './offset-map.ts';
-import type { LogStarts, MapFrontier, MapId, Run } from './run.ts';
+import type { FirstRead, LogStarts, MapFrontier, MapId, Run } from './run.ts';
 import type { Began } from './segment.ts';
 
 /** While nothing moves, what is known of the source's end is told only so often. */
@@ -72,6 +72,10 @@ export class OffsetMapWriter implements MapWriter {
     if (isSame && isFresh) return;
     this.#toldAsOfMs = frontier.sourceEndAsOfMs;
     this.#changed.frontier();
+  }
+
+  setFirstRead(first: FirstRead): void {
+    if (this.#map.setFirstRead(first)) this.#changed.frontier();
   }
 
   setLogStarts(starts: LogStarts): void {

@@ -11,7 +11,7 @@ import type { MapReader, MapWriter } from './map-book.ts';
 import { MapSegments } from './map-segments.ts';
 import { coarsen, dropSpare, mergeNeighbours } from './map-upkeep.ts';
 import { endOf, gaps } from './pieces.ts';
-import type { LogStarts, MapFrontier, MapId, MapTranslation, Run } from './run.ts';
+import type { FirstRead, LogStarts, MapFrontier, MapId, MapTranslation, Run } from './run.ts';
 import { Segment, type Began } from './segment.ts';
 import { noFrontier, type StoredFrontier } from './stored-frontier.ts';
 import { forward, inverse } from './translate.ts';
@@ -117,6 +117,13 @@ export class OffsetMap implements MapReader {
     this.#keep(frontier);
   }
 
+  /** Whether it was not known. */
+  setFirstRead({ epoch, source }: FirstRead): boolean {
+    if ((this.#frontier?.firstEpoch ?? -1) >= 0) return false;
+    this.#keep({ firstEpoch: epoch, firstSource: source });
+    return true;
+  }
+
   /** Drops what neither log holds any more; whether the logs begin elsewhere than was known. */
   setLogStarts({ source, target }: LogStarts): boolean {
     const known = this.#starts;
@@ -147,7 +154,9 @@ export class OffsetMap implements MapReader {
     const sourceStart = Math.max(source, frontier.sourceStart);
     const targetStart = Math.max(target, frontier.targetStart);
     if (sourceStart > source || targetStart > target) this.segments.isLoose = true;
-    this.#frontier = { ...frontier, sourceStart, targetStart };
+    const { firstEpoch, firstSource } =
+      (known?.firstEpoch ?? -1) < 0 ? frontier : (known ?? frontier);
+    this.#frontier = { ...frontier, sourceStart, targetStart, firstEpoch, firstSource };
     return true;
   }
 
@@ -163,8 +172,17 @@ export class OffsetMap implements MapReader {
 
   // --- reading
 
-  forward(offset: bigint): MapTranslation {
-    return forward(this.segments.view, Number(offset), this.id.generation === 1);
+  forward(offset: bigint, leaderEpoch = -1): MapTranslation {
+    const first = this.#frontier ?? noFrontier;
+    const isEarlier =
+      this.id.generation > 1 &&
+      leaderEpoch >= 0 &&
+      leaderEpoch < first.firstEpoch &&
+      Number(offset) > first.firstSource;
+    if (!isEarlier) return this.#forward(Number(offset));
+    const found = this.#forward(first.firstSource);
+    if (found.certainty === 'unknown' || found.reason === 'before_map') return found;
+    return { ...found, certainty: 'lower_bound', reason: 'generation_changed' };
   }
 
   inverse(offset: bigint): MapTranslation {
@@ -172,6 +190,10 @@ export class OffsetMap implements MapReader {
   }
 
   // --- inner
+
+  #forward(offset: number): MapTranslation {
+    return forward(this.segments.view, offset, this.id.generation === 1);
+  }
 
   get #starts(): LogStarts {
     const { sourceStart, targetStart } = this.#frontier ?? noFrontier;

@@ -51,6 +51,13 @@ export interface MapFrontier {
   readonly sourceRate: number;
 }
 
+/** The first record of a life of the topic that was read at the source. */
+export interface FirstRead {
+  /** Leader epoch that it was written in. */
+  readonly epoch: number;
+  readonly source: number;
+}
+
 /** First offsets that the logs still hold; -1: not known. */
 export interface LogStarts {
   readonly source: number;

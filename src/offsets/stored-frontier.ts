@@ -2,7 +2,7 @@
 import { MeshError } from '../base/errors.ts';
 import type { MapFrontier } from './run.ts';
 
-const version = 2;
+const version = 3;
 
 export interface StoredFrontier extends Omit<MapFrontier, 'scannedEnd'> {
   /** Under which takeover it was seen: the latest counts. */
@@ -10,6 +10,9 @@ export interface StoredFrontier extends Omit<MapFrontier, 'scannedEnd'> {
   /** First offsets that the logs still hold; -1: not known. */
   readonly sourceStart: number;
   readonly targetStart: number;
+  /** Leader epoch and offset of the first record that was read of this life; -1: not known. */
+  readonly firstEpoch: number;
+  readonly firstSource: number;
   /** Takeovers that found records gone, and the source offset that they went back to. */
   readonly voids: readonly (readonly [takeover: number, source: number])[];
 }
@@ -22,6 +25,8 @@ export const noFrontier: StoredFrontier = {
   sourceRate: -1,
   sourceStart: -1,
   targetStart: -1,
+  firstEpoch: -1,
+  firstSource: -1,
   voids: [],
 };
 
@@ -50,6 +55,8 @@ export function parseFrontier(place: string, value: Buffer): StoredFrontier {
       sourceRate: number('sourceRate'),
       sourceStart: number('sourceStart'),
       targetStart: number('targetStart'),
+      firstEpoch: number('firstEpoch'),
+      firstSource: number('firstSource'),
       voids,
     };
   } catch (cause) {

@@ -157,5 +157,13 @@ test('a source and a target made shorter by unclean elections: named, then gone 
     // Not ahead: a group that has not read record 50 finds it in what follows.
     const early = Number(map?.forward(50n).offset);
     assert.ok(early <= copies.find((one) => originOf(one)?.offset === 50)!.offset);
+    if (topic !== longer) continue;
+    // Of a group that had read 150 records before the cut: what is new from 100 on it has not read.
+    const { epochs } = running.maps;
+    const before = epochs.chain({ flow: 'east->west', topic, partition: 0 }, 1).starts.at(-1);
+    const committed = map?.forward(150n, before?.epoch);
+    assert.equal(committed?.reason, 'generation_changed');
+    assert.ok(Number(committed.offset) <= target[0]!.offset);
+    assert.equal(map?.forward(150n)?.certainty, 'exact');
   }
 });

@@ -52,6 +52,30 @@ test('the end at the source was never seen: what the group has read was written'
   assert.deepEqual(missing, [400n, undefined]);
 });
 
+test('a commit of an earlier life of the topic is not taken for a record of the present one', () => {
+  const maps = openMapBook();
+  const id = { flow: 'east->west', topic: 'orders', partition: 0 };
+  const [first, second] = [1, 2].map((generation) => maps.writer({ ...id, generation }));
+  first?.begin(1, { source: 0, target: 1 }, true);
+  first?.append({ sourceOffset: 0, targetOffset: 1, length: 150 });
+  // Cut at 100, and written anew by a later leader.
+  second?.begin(200, { source: 100, target: 201 });
+  second?.append({ sourceOffset: 100, targetOffset: 201, length: 400 });
+  second?.setFirstRead({ epoch: 7, source: 100 });
+  const translator = new Translator({ topology, maps });
+  const found = [6, 7, undefined].map((leaderEpoch) => {
+    const position = { topic: 'orders', partition: 0, offset: 140n };
+    const asked = leaderEpoch === undefined ? position : { ...position, leaderEpoch };
+    const [answer] = translator.translate([asked], from, to);
+    return [answer?.target.offset, answer?.certainty, answer?.reason];
+  });
+  assert.deepEqual(found, [
+    [141n, 'lower_bound', 'generation_changed'],
+    [241n, 'exact', 'in_run'],
+    [241n, 'exact', 'in_run'],
+  ]);
+});
+
 test('a group without a commit gets the earliest copy', () => {
   const answer = translate(undefined);
   assert.deepEqual([answer.certainty, answer.reason], ['lower_bound', 'no_commit']);

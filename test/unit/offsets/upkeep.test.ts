@@ -273,6 +273,27 @@ describe('a life that is over', () => {
     assert.equal(say(reader.inverse(100_002n)), '50001 exact in_run');
   });
 
+  test('tells where what was committed in it stands, by the leader epoch of the commit', () => {
+    const { book, state } = newLife();
+    book.writer({ ...id, generation: 2 }).setFirstRead({ epoch: 9, source: 50_000 });
+    state.take(book);
+    const say = (reader: MapReader, offset: bigint, epoch: number): string => {
+      const found = reader.forward(offset, epoch);
+      return `${found.offset ?? '-'} ${found.certainty} ${found.reason}`;
+    };
+    const reader = readerOf(state.load());
+    // Of what was cut off the copies are still there.
+    assert.equal(say(reader, 60_000n, 8), '42001 lower_bound generation_changed');
+    assert.equal(say(reader, 50_002n, 8), '35003 lower_bound generation_changed');
+    assert.equal(say(reader, 50_000n, 8), '100001 exact in_run');
+    assert.equal(say(reader, 50_002n, 9), '100003 exact in_run');
+    assert.equal(say(reader, 50_002n, -1), '100003 exact in_run');
+    // And once they are not, the start of the new life.
+    book.writer({ ...id, generation: 2 }).setLogStarts({ source: 0, target: 90_000 });
+    state.take(book);
+    assert.equal(say(readerOf(state.load()), 60_000n, 8), '100001 lower_bound generation_changed');
+  });
+
   test('goes when the target holds none of its copies, or another one begins', () => {
     const isOfFirst = (key: string): boolean => key.startsWith('map/1/east->west/orders/0/1/');
     for (const end of ['trimmed', 'superseded']) {
