@@ -61,6 +61,24 @@ export function readBatch(bytes: Buffer, where: string): SourceBatch {
   };
 }
 
+/**
+ * Offsets are not under the checksum: a damaged one shows where it breaks their order. Nothing from
+ * the first of the two on is given then, since going to a false place passes others over.
+ * @param behind where the next batch of the fetch begins
+ */
+export function checkOrder(
+  { baseOffset, lastOffset }: SourceBatch,
+  records: Buffer,
+  behind: number,
+  where: string,
+): void {
+  if (behind + batchAt.batchLength > records.length || !isOffset(records, behind)) return;
+  const next = readOffset(records, behind);
+  if (next > lastOffset) return;
+  const text = `holds offsets up to ${lastOffset}, the batch behind it begins at ${next}`;
+  throw corrupt(`${where}@${baseOffset}`, text);
+}
+
 /** The records of the batch, decompressed: a view of `batch.bytes` when they were not. */
 export function recordsOf(batch: SourceBatch, where: string): Buffer {
   try {

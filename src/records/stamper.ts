@@ -10,7 +10,7 @@
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { CompressionChoice } from '../topology/model.ts';
 import { AbortedFilter } from './aborted-filter.ts';
-import { batchAt, completeBatches, isOffset, readOffset } from './batch-header.ts';
+import { batchAt, completeBatches } from './batch-header.ts';
 import { BatchBuilder, type RawTimes } from './batch-builder.ts';
 import type { Codec } from './codecs.ts';
 import { corrupt } from './corrupt.ts';
@@ -18,7 +18,7 @@ import { copyBytes } from './copy-bytes.ts';
 import { isLooped, type LoopGuard } from './loop-guard.ts';
 import { OriginTemplate } from './origin-template.ts';
 import { RecordReader } from './record-reader.ts';
-import { readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
+import { checkOrder, readBatch, recordsOf, type SourceBatch } from './source-batch.ts';
 import type {
   AbortedTransaction,
   SkippedCounts,
@@ -37,6 +37,8 @@ export interface StamperOptions {
   readonly codec: CompressionChoice;
   readonly pool: BufferPool;
   readonly loop?: LoopGuard;
+  /** In the pass lane: records as they are, without the header. */
+  readonly isUnstamped?: boolean;
 }
 
 /** Beyond this many ms from 1970 sums of times are not exact: such batches keep their deltas. */
@@ -46,6 +48,12 @@ const safeDelta = 2 ** 51;
 const variableBytesMax = 20;
 /** A guess; too low only means that less is merged. */
 const expansionGuess = 4;
+
+const noHeader = {
+  bytes: Buffer.alloc(0),
+  view: new DataView(new ArrayBuffer(0)),
+  goTo: () => undefined,
+};
 
 /** What holds for all records of one source batch. */
 interface BatchPlan {
@@ -68,7 +76,7 @@ interface Walk {
 export class Stamper {
   readonly #options: StamperOptions;
   readonly #where: string;
-  readonly #template: OriginTemplate;
+  readonly #template: Pick<OriginTemplate, 'bytes' | 'view' | 'goTo'>;
   #builder: BatchBuilder | undefined;
   #made: StampedBatch[] = [];
   #bytesAhead = 0;
@@ -76,7 +84,7 @@ export class Stamper {
   constructor(options: StamperOptions) {
     this.#options = options;
     this.#where = `${options.topic}/${options.partition}`;
-    this.#template = new OriginTemplate(options);
+    this.#template = options.isUnstamped === true ? noHeader : new OriginTemplate(options);
   }
 
   /**
@@ -153,7 +161,7 @@ export class Stamper {
     for (const { from, to } of completeBatches(records)) {
       walk.batchAt = from;
       const batch = readBatch(records.subarray(from, to), this.#where);
-      this.#checkOrder(batch, records, to);
+      checkOrder(batch, records, to, this.#where);
       const isAborted = filter.drops(batch);
       if (batch.lastOffset < nextPosition) continue;
       if (batch.isControl) skipped.control += batch.recordCount;
@@ -165,18 +173,6 @@ export class Stamper {
     }
     this.#flush();
     yield piece();
-  }
-
-  /**
-   * Offsets are not under the checksum: a damaged one shows where it breaks their order. Nothing
-   * from the first of the two on is given then, since going to a false place passes others over.
-   */
-  #checkOrder({ baseOffset, lastOffset }: SourceBatch, records: Buffer, behind: number): void {
-    if (behind + batchAt.batchLength > records.length || !isOffset(records, behind)) return;
-    const next = readOffset(records, behind);
-    if (next > lastOffset) return;
-    const text = `holds offsets up to ${lastOffset}, the batch behind it begins at ${next}`;
-    throw corrupt(`${this.#where}@${baseOffset}`, text);
   }
 
   /** Returns the plain bytes of its records. */
@@ -224,7 +220,8 @@ export class Stamper {
     const isExact = plan.isSafe && sourceDelta < safeDelta && sourceDelta > -safeDelta;
     const { headersAt, keyAt, headerCount, firstHeaderAt, to } = reader;
     const stamp = template.bytes;
-    const headerCountLength = intLength(headerCount + 1);
+    const headersMade = headerCount + (stamp.length > 0 ? 1 : 0);
+    const headerCountLength = intLength(headersMade);
     const fixed = 1 + headersAt - keyAt + headerCountLength + to - firstHeaderAt + stamp.length;
     const builder = this.#roomFor(fixed + variableBytesMax, plan, isExact);
     const delta = isExact ? sourceDelta + plan.base - builder.baseTimestamp : 0;
@@ -237,7 +234,7 @@ export class Stamper {
     else at = reader.copyTimestamp(bytes, at);
     at = writeInt(bytes, at, recordCount);
     at = copyBytes(reader.bytes, reader.view, keyAt, headersAt, bytes, view, at);
-    at = writeInt(bytes, at, headerCount + 1);
+    at = writeInt(bytes, at, headersMade);
     at = copyBytes(reader.bytes, reader.view, firstHeaderAt, to, bytes, view, at);
     builder.at = copyBytes(stamp, template.view, 0, stamp.length, bytes, view, at);
     if (isExact) builder.maxTimestamp = Math.max(builder.maxTimestamp, plan.base + sourceDelta);
