@@ -5,6 +5,7 @@
  * A segment's value is binary: version, flags, length of the range, then runs as differences.
  */
 import { MeshError } from '../base/errors.ts';
+import { NumberReader, NumberWriter } from './numbers.ts';
 import type { MapFrontier, MapId } from './run.ts';
 import { Segment } from './segment.ts';
 
@@ -80,7 +81,7 @@ export function segmentValue(segment: Segment): Buffer {
 
 /** @throws MeshError state_corrupt */
 export function parseSegment(key: MapKey & { kind: 'segment' }, value: Buffer): Segment {
-  const reader = new NumberReader(value, idText(key.id));
+  const reader = new NumberReader(value, (found) => corrupt(idText(key.id), found));
   const found = reader.number();
   if (found !== version) {
     throw corrupt(idText(key.id), `a segment of format ${found}, wanted ${version}`);
@@ -132,56 +133,4 @@ export function parseFrontier(id: MapId, value: Buffer): StoredFrontier {
 
 function corrupt(place: string, found: string): MeshError {
   return new MeshError('state_corrupt', `offset map ${place}: ${found}`, { details: { place } });
-}
-
-/** Unsigned numbers up to 2^53, seven bits a byte. */
-class NumberWriter {
-  #bytes: Buffer;
-  #at = 0;
-
-  constructor(bytesGuess: number) {
-    this.#bytes = Buffer.allocUnsafe(bytesGuess);
-  }
-
-  get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
-  }
-
-  number(value: number): void {
-    if (this.#at + 8 > this.#bytes.length) {
-      this.#bytes = Buffer.concat([this.#bytes, Buffer.alloc(this.#bytes.length + 64)]);
-    }
-    let rest = value;
-    while (rest > 0x7f) {
-      this.#bytes[this.#at] = (rest % 128) | 0x80;
-      this.#at += 1;
-      rest = Math.floor(rest / 128);
-    }
-    this.#bytes[this.#at] = rest;
-    this.#at += 1;
-  }
-}
-
-class NumberReader {
-  readonly #bytes: Buffer;
-  readonly #place: string;
-  #at = 0;
-
-  constructor(bytes: Buffer, place: string) {
-    this.#bytes = bytes;
-    this.#place = place;
-  }
-
-  number(): number {
-    let value = 0;
-    for (let scale = 1; ; scale *= 128) {
-      const byte = this.#bytes[this.#at];
-      if (byte === undefined || scale > 2 ** 49) {
-        throw corrupt(this.#place, `ends early, at byte ${this.#at} of ${this.#bytes.length}`);
-      }
-      this.#at += 1;
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-    }
-  }
 }
