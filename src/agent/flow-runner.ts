@@ -15,6 +15,7 @@ import { Flow } from '../flow/flow.ts';
 import { defaultTimings, type FlowEvent } from '../flow/flow-context.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import { TargetLimits } from '../flow/target-limits.ts';
+import { TopicLanes } from '../flow/topic-lanes.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { slotCount, type SlotShare } from '../kafka/slots.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
@@ -153,6 +154,8 @@ export class FlowRunner {
       slots,
       maps: maps.book,
       journal: maps.journal,
+      passes: maps.passes,
+      lanes: new TopicLanes(settings, { source: cluster, target: target.cluster, clock }),
       limits: new TargetLimits(clock),
       budget,
       pool,

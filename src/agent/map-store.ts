@@ -1,13 +1,16 @@
 /**
- * Offset maps and copy records between memory and `__causeway-offset-maps`: loads what is stored,
- * follows what other agents of the site store, stores what our flows and our peers tell.
+ * Offset maps, copy records and the pass lane's journal between memory and
+ * `__causeway-offset-maps`: loads what is stored, follows what other agents of the site store,
+ * stores what our flows and our peers tell.
  *
  * Invariant: a segment of ours is streamed to peers only after it is stored. What this process
- * wrote itself is not loaded back when it comes round: memory is newer.
+ * wrote itself is not loaded back when it comes round: memory is newer. The journal forgets nothing
+ * before the maps that say the same are stored.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { CopyJournal } from '../flow/copy-journal.ts';
+import { PassJournal } from '../flow/pass-journal.ts';
 import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import { openMapBook } from '../offsets/open-map-book.ts';
@@ -18,8 +21,11 @@ const storeMs = 100;
 export class MapStore {
   readonly book: MapBook = openMapBook();
   readonly journal: CopyJournal;
+  readonly passes: PassJournal;
   readonly #log: StateLog;
   readonly #deps: Deps;
+  /** Changes that could not be stored: to be stored before later ones. */
+  #unstored: readonly StoredSegment[] = [];
   /** Keys of segments that this process wrote. */
   readonly #own = new Set<string>();
   readonly #listeners = new Set<(segments: readonly StoredSegment[]) => void>();
@@ -33,6 +39,7 @@ export class MapStore {
       this.#markSynced = resolve;
     });
     this.journal = new CopyJournal((records) => log.append(records));
+    this.passes = new PassJournal((records) => log.append(records), deps.clock);
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
@@ -66,10 +73,18 @@ export class MapStore {
 
   /** Stores what the flows changed since the last call. */
   async store(): Promise<void> {
-    const changed = this.book.takeChanged();
-    if (changed.length === 0) return;
+    const changed = [...this.#unstored, ...this.book.takeChanged()];
+    const retired = this.passes.takeRetired();
+    if (changed.length + retired.length === 0) return;
     for (const { key } of changed) this.#own.add(key.toString('latin1'));
-    await this.#log.append(changed);
+    this.#unstored = [];
+    try {
+      await this.#log.append([...changed, ...retired]);
+    } catch (error) {
+      this.#unstored = [...changed, ...this.#unstored];
+      throw error;
+    }
+    this.passes.forget(retired);
     this.#tell(changed);
   }
 
@@ -90,7 +105,7 @@ export class MapStore {
     for (const record of records) {
       if (this.#own.has(record.key.toString('latin1'))) continue;
       try {
-        if (this.journal.load(record)) continue;
+        if (this.journal.load(record) || this.passes.load(record)) continue;
       } catch (error) {
         this.#warn(error, `offset ${record.offset}`);
         continue;

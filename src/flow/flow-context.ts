@@ -7,7 +7,9 @@ import type { FlowSettings, Topology } from '../topology/model.ts';
 import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
+import type { PassJournal } from './pass-journal.ts';
 import type { TargetLimits } from './target-limits.ts';
+import type { TopicLanes } from './topic-lanes.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
 export interface FlowEvent {
@@ -54,6 +56,8 @@ export interface FlowContext {
   readonly slots: SlotShare;
   readonly maps: MapBook;
   readonly journal: CopyJournal;
+  readonly passes: PassJournal;
+  readonly lanes: TopicLanes;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;

@@ -7,7 +7,7 @@
  */
 import { crc32c } from '@node-rs/crc32';
 import { Semaphore } from '../base/semaphore.ts';
-import { errorMessage, isMeshError } from '../base/errors.ts';
+import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { slotCount } from '../kafka/slots.ts';
 import type { FlowContext } from './flow-context.ts';
 import { FlowMeter } from './flow-meter.ts';
@@ -180,6 +180,7 @@ export class Flow {
         const carried = await this.#upkeep.round();
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
+        await this.#lanes(carried);
         this.#carried = carried;
         this.#hasLooked = true;
         this.#reconcile(signal);
@@ -190,6 +191,17 @@ export class Flow {
         }
       }
       await deps.clock.sleep(timings.upkeepMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** A topic that has become compacted, or is so no longer, is taken over in its other lane. */
+  async #lanes(carried: readonly CarriedTopic[]): Promise<void> {
+    const { lanes } = this.#context;
+    await lanes.round(carried.filter(({ partitions }) => partitions > 0));
+    for (const copy of this.#copies()) {
+      const { lane } = lanes.of(copy.id.topic);
+      if (copy.lane === undefined || copy.lane === lane) continue;
+      copy.lose(new MeshError('fenced', `carried in the ${lane} lane from here on`));
     }
   }
 

@@ -13,6 +13,7 @@ import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { LinkShelf } from './link-shelf.ts';
 import type { Unmapped } from './map-rebuild.ts';
+import { readTail, recover, type Ends } from './recover.ts';
 import type { Producer } from './send-window.ts';
 import type { CopyTarget, PartitionState } from './status.ts';
 import { TailReader } from './tail-reader.ts';
@@ -30,12 +31,6 @@ export interface Tenure {
   readonly reader: TailReader;
   /** Copies at the target that the map does not know: to be read back. */
   readonly unmapped: Unmapped | undefined;
-}
-
-interface Ends {
-  readonly sourceStart: number;
-  readonly sourceEnd: number;
-  readonly targetStart: number;
 }
 
 export async function takeOver(
@@ -60,7 +55,8 @@ export async function takeOver(
   const map = context.maps.writer({ ...key, generation: record.generation });
   const marker = Number(fence.markerOffset);
   const isNew = context.journal.get(key) === undefined || lives.isNew;
-  const recovered = await recover({ id, reader, map, record, marker, ends, isNew, signal });
+  const recovery = { id, reader, map, record, marker, ends, isNew, signal };
+  const recovered = recover(recovery, await readTail(recovery, key, context));
   const position = checkSource(id, recovered.position, ends, context);
   return {
     producer: fence,
@@ -178,88 +174,6 @@ async function fenceOthers(
 function noteFenceChanged(id: CopyTarget, key: CopyKey, context: FlowContext): void {
   const text = `the producer id of ${id.remoteTopic}/${id.partition} changed: Kafka forgot the old one`;
   context.onEvent({ kind: 'fence_changed', ...key, text });
-}
-
-interface Recovery {
-  readonly id: CopyTarget;
-  readonly reader: TailReader;
-  readonly map: MapWriter;
-  readonly record: CopyRecord;
-  readonly marker: number;
-  readonly ends: Ends;
-  readonly isNew: boolean;
-  readonly signal: AbortSignal;
-}
-
-interface Recovered {
-  readonly position: number;
-  readonly unmapped: Tenure['unmapped'];
-}
-
-async function recover(recovery: Recovery): Promise<Recovered> {
-  const { map, marker, id, record } = recovery;
-  const end = map.end;
-  if (end === undefined) return recoverWithoutMap(recovery);
-  if (marker < end.target) {
-    throw new MeshError(
-      'target_reset',
-      `${id.remoteTopic}/${id.partition} ends at ${marker}, before the last copy at ${end.target}`,
-      { details: { topic: id.remoteTopic, partition: id.partition, found: marker } },
-    );
-  }
-  const from = Math.max(end.target, recovery.ends.targetStart);
-  const tail = await recovery.reader.read(from, marker, recovery.signal);
-  const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset));
-  map.begin(nextTakeover(recovery), scanned);
-  let position = scanned;
-  for (const run of tail.runs) {
-    if (run.sourceOffset < position) continue; // known already
-    map.append(run);
-    position = run.sourceOffset + run.length;
-  }
-  map.scannedTo(position);
-  return { position, unmapped: stillUnmapped(recovery) };
-}
-
-/** History that an earlier holder did not come to read back. */
-function stillUnmapped({ map, ends, record }: Recovery): Unmapped | undefined {
-  const start = map.start;
-  if (start === undefined || start.isFirst || start.target <= ends.targetStart) return undefined;
-  const sourceFrom = Number(record.startOffset);
-  return { from: ends.targetStart, to: start.target, sourceFrom, sourceTo: start.source };
-}
-
-/** Numbers of takeovers rise with every fence, whoever made it: the marker's offset does too. */
-function nextTakeover({ map, marker }: Recovery): number {
-  return Math.max(marker, (map.takeover ?? 0) + 1);
-}
-
-async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
-  const { reader, marker, ends, record, map, id, isNew, signal } = recovery;
-  const found = await reader.last(ends.targetStart, marker, signal);
-  const start = Number(record.startOffset);
-  if (found.run !== undefined) {
-    const position = Math.max(start, found.run.sourceOffset + found.run.length);
-    map.begin(nextTakeover(recovery), position);
-    const range = { from: ends.targetStart, to: marker, sourceFrom: start, sourceTo: position };
-    return { position, unmapped: range };
-  }
-  if (found.hasRecords) {
-    throw new MeshError(
-      'not_ours',
-      `${id.remoteTopic}/${id.partition} holds records that no agent of this mesh wrote`,
-      { details: { topic: id.remoteTopic, partition: id.partition } },
-    );
-  }
-  if (ends.targetStart > 0 && !isNew) {
-    throw new MeshError(
-      'target_reset',
-      `${id.remoteTopic}/${id.partition} is empty and its offset map is lost: where copying stood is not known`,
-      { details: { topic: id.remoteTopic, partition: id.partition } },
-    );
-  }
-  map.begin(nextTakeover(recovery), start, true);
-  return { position: start, unmapped: undefined };
 }
 
 /** The source must still have the position: else the range that is lost is named. */

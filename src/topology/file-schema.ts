@@ -67,11 +67,25 @@ const groups = z.strictObject({
 const bytes = z.union([z.int().min(1), z.string().regex(byteSizePattern, 'a size such as 20MiB')]);
 const notYet = (what: string) => `${what}: not available in this version`;
 
+const lane = z.enum(['stamp', 'pass']);
+/** One lane for all topics of the flow, or a list of patterns for each. */
+const laneChoice = z.union(
+  [
+    lane,
+    z.strictObject({
+      default: lane.default('stamp'),
+      stamp: z.array(pattern).default([]),
+      pass: z.array(pattern).default([]),
+    }),
+  ],
+  'stamp, pass, or {default, stamp: [patterns], pass: [patterns]}',
+);
+
 const flowSettings = {
   topics: names.optional(),
   groups: groups.optional(),
   start: z.enum(['earliest', 'latest']).optional(),
-  lane: z.enum(['stamp'], notYet('lanes other than stamp')).optional(),
+  lane: laneChoice.optional(),
   forward: z.array(siteName).optional(),
   compression: z.enum(['source', 'none', 'gzip', 'snappy', 'lz4', 'zstd']).optional(),
   limit: z.strictObject({ bytesPerSecond: bytes.optional() }).optional(),

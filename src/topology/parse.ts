@@ -4,7 +4,8 @@ import { isMap, isSeq, LineCounter, parseDocument } from 'yaml';
 import { flowId, siteName, type SiteName } from '../base/ids.ts';
 import { parseByteSize } from './byte-size.ts';
 import { fileSchema, type FlowPart, type TopologyFile } from './file-schema.ts';
-import type { FlowSettings, GroupSettings, Site, Topology } from './model.ts';
+import { stampOnly } from './lane.ts';
+import type { FlowSettings, GroupSettings, LaneChoice, Site, Topology } from './model.ts';
 import { Places, topologyInvalid, type PlacedProblem } from './problems.ts';
 import { brokenRules } from './rules.ts';
 
@@ -152,7 +153,7 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     topics: part.topics ?? everything,
     groups: groupsOf(part.groups),
     start: part.start ?? 'earliest',
-    lane: part.lane ?? 'stamp',
+    lane: laneOf(part.lane),
     forward: (part.forward ?? [])
       .map((name) => siteName(name))
       .filter((name) => name !== from && name !== to),
@@ -161,6 +162,15 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     onSourceReset: part.onSourceReset ?? 'pause',
     onTargetReset: part.onTargetReset ?? 'pause',
     sync: { configs: false, acls: false },
+  };
+}
+
+function laneOf(lane: FlowPart['lane'] = 'stamp'): LaneChoice {
+  if (typeof lane === 'string') return { ...stampOnly, default: lane };
+  return {
+    default: lane.default,
+    stamp: { include: lane.stamp, exclude: [] },
+    pass: { include: lane.pass, exclude: [] },
   };
 }
 

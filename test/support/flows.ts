@@ -8,6 +8,7 @@ import { ClusterView } from '../../src/flow/cluster-view.ts';
 import { defaultTimings, type FlowEvent, type FlowTimings } from '../../src/flow/flow-context.ts';
 import { Flow } from '../../src/flow/flow.ts';
 import { TargetLimits } from '../../src/flow/target-limits.ts';
+import { TopicLanes } from '../../src/flow/topic-lanes.ts';
 import { ensureInternalTopics } from '../../src/kafka/internal-topics.ts';
 import { openSlotShare } from '../../src/kafka/slot-group.ts';
 import { openStateLog } from '../../src/kafka/state-topic.ts';
@@ -85,6 +86,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       slots: scope.own(openSlotShare({ cluster: target, group }, deps)),
       maps: maps.book,
       journal: maps.journal,
+      passes: maps.passes,
+      lanes: new TopicLanes(settings, { source, target, clock: deps.clock, rereadMs: 300 }),
       limits: new TargetLimits(deps.clock),
       budget: new ByteBudget(64 * 1024 * 1024),
       pool: new BufferPool(),
