@@ -9,8 +9,10 @@ import type { ByteBudget } from './byte-budget.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
 import type { FlowControls } from './flow-controls.ts';
+import type { PassJournal } from './pass-journal.ts';
 import type { FlowNotice } from './status.ts';
 import type { TargetLimits } from './target-limits.ts';
+import type { TopicLanes } from './topic-lanes.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
 export interface FlowEvent {
@@ -67,6 +69,8 @@ export interface FlowContext {
   readonly journal: CopyJournal;
   readonly controls: FlowControls;
   readonly acls: AclLedger;
+  readonly passes: PassJournal;
+  readonly lanes: TopicLanes;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;

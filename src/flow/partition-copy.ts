@@ -11,13 +11,14 @@ import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import type { FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
-import { Stamper } from '../records/stamper.ts';
 import type { StampResult } from '../records/stamped-batch.ts';
-import { topicChain } from '../topology/names.ts';
+import type { Lane } from '../topology/model.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { FlowMeter } from './flow-meter.ts';
 import { fetchTrouble } from './fetch-answer.ts';
+import { openLane, type CopyLane } from './lane.ts';
 import { produceVerdict } from './produce-answer.ts';
+import { produceTrouble } from './produce-trouble.ts';
 import { SendWindow, type Pending } from './send-window.ts';
 import type { SourceReader } from './source-reader.ts';
 import type { CopyTarget, PartitionState, PartitionStatus } from './status.ts';
@@ -46,7 +47,7 @@ const pieceBytes = 1024 * 1024;
 interface Copying {
   readonly tenure: Tenure;
   readonly window: SendWindow;
-  readonly stamper: Stamper;
+  readonly lane: CopyLane;
   readonly end: (trouble: MeshError) => void;
   fetchPosition: number;
   expectedTarget: number;
@@ -125,6 +126,11 @@ export class PartitionCopy {
   get holder(): { transactionalId: string; producer: Tenure['producer'] } | undefined {
     const tenure = this.#copying?.tenure;
     return tenure && { transactionalId: tenure.transactionalId, producer: tenure.producer };
+  }
+
+  /** The lane that it is being copied in. */
+  get lane(): Lane | undefined {
+    return this.#copying?.lane.lane;
   }
 
   /** Somebody else holds the partition now: it must be taken over before anything is written. */
@@ -221,7 +227,8 @@ export class PartitionCopy {
       return;
     }
     window.answered(pending);
-    copying.end(this.#produceTrouble(verdict, pending, answer));
+    if (verdict === 'too_large') this.#context.limits.distrust(this.id.remoteTopic);
+    copying.end(produceTrouble(verdict, this.id, pending, answer));
   }
 
   status(): PartitionStatus {
@@ -278,7 +285,7 @@ export class PartitionCopy {
     let stop = (): void => undefined;
     const trouble = await new Promise<MeshError>((resolve) => {
       this.#copying = this.#begin(tenure, resolve);
-      this.#enter('copying', '');
+      this.#enter('copying', this.#copying.lane.why);
       void this.#rebuild(tenure, rebuild.signal);
       stop = () => resolve(new MeshError('aborted', 'stopped'));
       signal.addEventListener('abort', stop, { once: true });
@@ -308,33 +315,33 @@ export class PartitionCopy {
       'offset map: reading back',
     );
     try {
-      await rebuildMap(unmapped, reader, map, signal);
-      if (!signal.aborted) log.info(this.#names(), 'offset map: read back');
+      const { isCut } = await rebuildMap(unmapped, reader, map, signal);
+      const text = isCut ? 'read back, up to copies of the pass lane' : 'read back';
+      if (!signal.aborted) log.info(this.#names(), `offset map: ${text}`);
     } catch (error) {
       log.warn({ ...this.#names(), why: errorMessage(error) }, 'offset map: not read back');
     }
   }
 
   #begin(tenure: Tenure, end: (trouble: MeshError) => void): Copying {
-    const { settings, topology, pool, limits } = this.#context;
-    const { topic, partition } = this.id;
-    const aliases = topicChain(topic, topology).chain.length;
+    const { limits } = this.#context;
     this.#position = tenure.position;
     this.#isHeld = false;
+    const window = new SendWindow(
+      tenure.producer,
+      (batch) => batch.maxTimestamp < limits.oldBefore(),
+    );
+    const lane = openLane(this.id, this.#context, {
+      tenure,
+      window,
+      onReleased: () => this.#parts.writer.kick(this),
+      onTrouble: end,
+    });
     return {
       tenure,
       end,
-      window: new SendWindow(tenure.producer, (batch) => batch.maxTimestamp < limits.oldBefore()),
-      stamper: new Stamper({
-        site: settings.from,
-        topic,
-        partition,
-        generation: tenure.generation,
-        batchBytesMax: tenure.batchBytesMax,
-        codec: settings.compression,
-        pool,
-        ...(aliases > 0 ? { loop: { aliases, targetSite: settings.to } } : {}),
-      }),
+      window,
+      lane,
       fetchPosition: tenure.position,
       expectedTarget: tenure.targetEnd,
       isStamping: false,
@@ -351,7 +358,7 @@ export class PartitionCopy {
     copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
     const { aborted } = fetched;
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
-    const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
+    const pieces = copying.lane.pieces(records, copying.fetchPosition, aborted, pieceBytes);
     for (const piece of pieces) {
       // Leaving the loop gives back what was being built.
       if (copying.window.isBroken || this.#copying !== copying) return;
@@ -364,7 +371,7 @@ export class PartitionCopy {
   #take(copying: Copying, { batches, nextPosition, skipped }: StampResult): void {
     const { budget, settings } = this.#context;
     for (const batch of batches) {
-      copying.window.push(batch);
+      copying.lane.push(batch);
       budget.take(batch.bytes.length);
     }
     copying.fetchPosition = nextPosition;
@@ -402,6 +409,7 @@ export class PartitionCopy {
         length: run.length,
       });
     }
+    copying.lane.acknowledged(batch);
     copying.expectedTarget = baseOffset + batch.recordCount;
     this.#copiedMaxTimestamp = Math.max(this.#copiedMaxTimestamp, batch.maxTimestamp);
     this.#parts.meter.copied(batch.recordCount, batch.bytes.length);
@@ -443,34 +451,6 @@ export class PartitionCopy {
       text: `somebody else wrote to ${remoteTopic}/${partition}: offsets [${from}, ${to})`,
       range: { site: settings.to, from: BigInt(from), to: BigInt(to) },
     });
-  }
-
-  #produceTrouble(
-    verdict: string,
-    pending: Pending,
-    answer: ProducedPartition | undefined,
-  ): MeshError {
-    const { topic, remoteTopic, partition } = this.id;
-    const first = pending.batch.runs[0]?.sourceOffset;
-    const details = {
-      topic,
-      remoteTopic,
-      partition,
-      sourceOffset: first,
-      errorCode: answer?.errorCode,
-    };
-    const found = `Kafka error ${answer?.errorCode ?? 'none'} ${answer?.errorMessage ?? ''}`.trim();
-    if (verdict === 'too_large') {
-      this.#context.limits.distrust(remoteTopic);
-      const size = `${pending.batch.bytes.length} bytes are more than ${remoteTopic} takes`;
-      const text = `${topic}/${partition}@${first ?? '?'}: ${size}`;
-      return new MeshError('record_too_large', text, { details });
-    }
-    if (verdict === 'refused') {
-      const code = answer?.errorCode === 29 ? 'kafka_authorization' : 'kafka_request';
-      return new MeshError(code, `writing to ${remoteTopic}/${partition}: ${found}`, { details });
-    }
-    return new MeshError('fenced', `writing to ${remoteTopic}/${partition}: ${found}`, { details });
   }
 
   async #isStillOurs(): Promise<boolean> {

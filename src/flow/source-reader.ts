@@ -4,6 +4,7 @@
  * behind (fetch-lanes.ts). The order of partitions turns with every fetch, so that a hot one cannot
  * starve the others; nothing is fetched while the bytes in flight have reached their bound.
  */
+import { setMaxListeners } from 'node:events';
 import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
@@ -67,6 +68,8 @@ export class SourceReader {
 
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
+    // Every connection of every broker listens: that is no leak.
+    setMaxListeners(0, signal);
     const stopListening = [
       this.#context.source.onChange(() => this.#reassign()),
       this.#context.controls.onChange(() => this.#wakeAll()),

@@ -1,43 +1,26 @@
 /**
- * Reads the target's own log back: what of a source partition is in it, and where.
- *
- * Only a stamp in a batch of one of our producer ids counts: an application that copies headers can
- * forge a stamp, not the id. Read uncommitted, since our records are not transactional.
+ * Reads the target's own log back: what of a source partition is in it, and where. Read
+ * uncommitted, since our records are not transactional. What a batch is to us is tail-found.ts's
+ * business.
  */
 import { MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import type { TopicPartition } from '../kafka/cluster.ts';
-import type { Run } from '../offsets/run.ts';
-import { scanOrigins } from '../records/scan-origins.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { LinkShelf } from './link-shelf.ts';
+import { findCopies, TailFound, type CopyFilter } from './tail-found.ts';
 
 const fetchBytes = 4 * 1024 * 1024;
 const windowFirst = 1_000;
 const windowGrowth = 8;
 
-export interface StampFilter {
-  readonly site: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly generation: number;
-  readonly producerIds: ReadonlySet<bigint>;
-}
-
-export interface TailFound {
-  /** Runs of ours, ascending on both sides. */
-  readonly runs: readonly Run[];
-  /** True when there was any record at all, ours or not; markers do not count. */
-  readonly hasRecords: boolean;
-}
-
 export class TailReader {
   readonly #context: FlowContext;
   readonly #links: LinkShelf;
   readonly #remote: TopicPartition;
-  readonly #filter: StampFilter;
+  readonly #filter: CopyFilter;
 
-  constructor(context: FlowContext, links: LinkShelf, remote: TopicPartition, filter: StampFilter) {
+  constructor(context: FlowContext, links: LinkShelf, remote: TopicPartition, filter: CopyFilter) {
     this.#context = context;
     this.#links = links;
     this.#remote = remote;
@@ -46,8 +29,8 @@ export class TailReader {
 
   /** Everything of ours in target offsets [from, to). */
   async read(from: number, to: number, signal: AbortSignal): Promise<TailFound> {
-    const runs: Run[] = [];
-    let hasRecords = false;
+    const { passes } = this.#context;
+    const found = new TailFound();
     let offset = from;
     const backoff = new Backoff({ delayMsMin: 200, delayMsMax: 2_000 }, this.#context.deps.clock);
     while (offset < to) {
@@ -57,65 +40,32 @@ export class TailReader {
         await backoff.wait(signal);
         continue;
       }
-      const found = this.#collect(chunk.records, offset, to, runs);
-      hasRecords ||= found;
+      try {
+        found.add(findCopies(chunk.records, { from: offset, to }, this.#filter, passes));
+      } finally {
+        chunk.release();
+      }
       offset = chunk.next;
-      chunk.release();
     }
-    return { runs, hasRecords };
+    return found;
   }
 
-  /** The newest stamp of ours in [from, to), looked for from the end in growing windows. */
-  async last(
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): Promise<{ readonly run: Run | undefined; readonly hasRecords: boolean }> {
+  /**
+   * The end of [from, to) as far back as it takes to find the newest copy of ours, in growing
+   * windows; all of it when there is none.
+   */
+  async last(from: number, to: number, signal: AbortSignal): Promise<TailFound> {
+    let found = new TailFound();
     let end = to;
-    let hasRecords = false;
     for (let size = windowFirst; end > from; size *= windowGrowth) {
       const begin = Math.max(from, end - size);
-      const found = await this.read(begin, end, signal);
-      hasRecords ||= found.hasRecords;
-      const run = found.runs.at(-1);
-      if (run !== undefined) return { run, hasRecords };
+      const earlier = await this.read(begin, end, signal);
+      earlier.add(found);
+      found = earlier;
+      if (found.runs.length > 0 || found.isLost) break;
       end = begin;
     }
-    return { run: undefined, hasRecords };
-  }
-
-  #collect(records: Buffer, from: number, to: number, runs: Run[]): boolean {
-    let hasRecords = false;
-    for (const found of scanOrigins(records, from)) {
-      if (found.targetOffset >= to) break;
-      hasRecords = true;
-      const { origin } = found;
-      if (origin === undefined || !this.#isOurs(origin, found.producerId)) continue;
-      const length = Math.min(found.length, to - found.targetOffset);
-      const before = runs.at(-1);
-      const sourceOffset = origin.offset;
-      const isNext =
-        before !== undefined &&
-        before.sourceOffset + before.length === sourceOffset &&
-        before.targetOffset + before.length === found.targetOffset;
-      if (isNext) runs[runs.length - 1] = { ...before, length: before.length + length };
-      else runs.push({ sourceOffset, targetOffset: found.targetOffset, length });
-    }
-    return hasRecords;
-  }
-
-  #isOurs(
-    origin: { site: string; topic: string; partition: number; generation: number },
-    producerId: bigint,
-  ): boolean {
-    const wanted = this.#filter;
-    return (
-      origin.site === wanted.site &&
-      origin.topic === wanted.topic &&
-      origin.partition === wanted.partition &&
-      origin.generation === wanted.generation &&
-      wanted.producerIds.has(producerId)
-    );
+    return found;
   }
 
   async #fetch(

@@ -9,11 +9,11 @@
 import { MeshError } from '../base/errors.ts';
 import type { Fence, TopicMetadata } from '../kafka/cluster.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
-import type { Run } from '../offsets/run.ts';
 import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { LinkShelf } from './link-shelf.ts';
 import type { Unmapped } from './map-rebuild.ts';
+import { readTail, recover, type Ends } from './recover.ts';
 import type { Producer } from './send-window.ts';
 import type { CopyTarget, PartitionState } from './status.ts';
 import { TailReader } from './tail-reader.ts';
@@ -31,12 +31,6 @@ export interface Tenure {
   readonly reader: TailReader;
   /** Copies at the target that the map does not know: to be read back. */
   readonly unmapped: Unmapped | undefined;
-}
-
-interface Ends {
-  readonly sourceStart: number;
-  readonly sourceEnd: number;
-  readonly targetStart: number;
 }
 
 export async function takeOver(
@@ -61,7 +55,8 @@ export async function takeOver(
   const map = context.maps.writer({ ...key, generation: record.generation });
   const marker = Number(fence.markerOffset);
   const isNew = context.journal.get(key) === undefined || lives.isNew;
-  const recovered = await recover({ id, reader, map, record, marker, ends, isNew, signal });
+  const recovery = { id, reader, map, record, marker, ends, isNew, signal };
+  const recovered = recover(recovery, await readTail(recovery, key, context));
   map.setLogStarts({ source: ends.sourceStart, target: ends.targetStart });
   const position = checkSource(id, recovered.position, ends, context);
   return {
@@ -197,86 +192,6 @@ async function fenceOthers(
 function noteFenceChanged(id: CopyTarget, key: CopyKey, context: FlowContext): void {
   const text = `the producer id of ${id.remoteTopic}/${id.partition} changed: Kafka forgot the old one`;
   context.onEvent({ kind: 'fence_changed', ...key, text });
-}
-
-interface Recovery {
-  readonly id: CopyTarget;
-  readonly reader: TailReader;
-  readonly map: MapWriter;
-  readonly record: CopyRecord;
-  readonly marker: number;
-  readonly ends: Ends;
-  readonly isNew: boolean;
-  readonly signal: AbortSignal;
-}
-
-interface Recovered {
-  readonly position: number;
-  readonly unmapped: Tenure['unmapped'];
-}
-
-async function recover(recovery: Recovery): Promise<Recovered> {
-  const { map, marker, id, record } = recovery;
-  const end = map.end;
-  if (end === undefined) return recoverWithoutMap(recovery);
-  if (marker < end.target) {
-    throw new MeshError(
-      'target_reset',
-      `${id.remoteTopic}/${id.partition} ends at ${marker}, before the last copy at ${end.target}`,
-      { details: { topic: id.remoteTopic, partition: id.partition, found: marker } },
-    );
-  }
-  const from = Math.max(end.target, recovery.ends.targetStart);
-  const tail = await recovery.reader.read(from, marker, recovery.signal);
-  const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset));
-  let position = scanned;
-  const unknown: Run[] = [];
-  for (const run of tail.runs) {
-    if (run.sourceOffset < position) continue; // known already
-    unknown.push(run);
-    position = run.sourceOffset + run.length;
-  }
-  map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
-  map.fill(unknown, scanned, position);
-  return { position, unmapped: stillUnmapped(recovery) };
-}
-
-/** History that an earlier holder did not come to read back. */
-function stillUnmapped({ map, ends, record }: Recovery): Unmapped | undefined {
-  const start = map.start;
-  if (start === undefined || start.isFirst || start.target <= ends.targetStart) return undefined;
-  const sourceFrom = Number(record.startOffset);
-  return { from: ends.targetStart, to: start.target, sourceFrom, sourceTo: start.source };
-}
-
-/** Numbers of takeovers rise with every fence, whoever made it: the marker's offset does too. */
-function nextTakeover({ map, marker }: Recovery): number {
-  return Math.max(marker, (map.takeover ?? 0) + 1);
-}
-
-async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
-  const { reader, marker, ends, record, map, id, isNew, signal } = recovery;
-  const found = await reader.last(ends.targetStart, marker, signal);
-  const start = Number(record.startOffset);
-  const log = `${id.remoteTopic}/${id.partition}`;
-  const details = { topic: id.remoteTopic, partition: id.partition };
-  if (found.run !== undefined) {
-    const position = Math.max(start, found.run.sourceOffset + found.run.length);
-    map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
-    const range = { from: ends.targetStart, to: marker, sourceFrom: start, sourceTo: position };
-    return { position, unmapped: range };
-  }
-  if (found.hasRecords) {
-    throw new MeshError('not_ours', `${log} holds records that no agent of this mesh wrote`, {
-      details,
-    });
-  }
-  if (ends.targetStart > 0 && !isNew) {
-    const text = `${log} is empty and its offset map is lost: where copying stood is not known`;
-    throw new MeshError('target_reset', text, { details });
-  }
-  map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, true);
-  return { position: start, unmapped: undefined };
 }
 
 /** The source must still have the position: else the range that is lost is named. */

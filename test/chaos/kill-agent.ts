@@ -1,7 +1,9 @@
 /**
- * `npm run kill -- --kills 30 [--seed 1] [--freeze-seconds 60]`: an agent under load is killed with
- * -9 at random moments, and once frozen while a second agent takes over. Then everything is read on
- * both sides: nothing lost, nothing twice, order kept, and translations that are the very record.
+ * `npm run kill -- --kills 30 [--seed 1] [--freeze-seconds 60] [--lane pass]`: an agent under load
+ * is killed with -9 at random moments, and once frozen while a second agent takes over. Then
+ * everything is read on both sides: nothing lost, nothing twice, order kept, and translations that
+ * are the very record. The source has markers in it, so that offsets do not step together.
+ * With `--lane both` the topology changes between the lanes from one life to the next.
  */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,12 +20,21 @@ import { startAgent, type AgentProcess } from '../support/agent-process.ts';
 import { testDeps } from '../support/deps.ts';
 import { Seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
-import { compareColumns, readColumns, type Compared, type CopiedLog } from './copied-log.ts';
+import {
+  compareColumns,
+  readBoth,
+  type Carried,
+  type Compared,
+  type CopiedLog,
+} from './copied-log.ts';
 
 const topic = 'orders';
+const lanes = ['stamp', 'pass'] as const;
 const partitions = 4;
 const codecs: readonly Codec[] = ['none', 'lz4', 'snappy', 'zstd', 'gzip'];
 const translationsChecked = 200;
+/** Odd, so that all partitions have their turn. */
+const markerRounds = 7;
 
 /** A broker that is starved of its CPU leaves the cluster for a moment: nothing was written. */
 const notLeaderNow: ReadonlySet<number> = new Set([5, 6]);
@@ -33,6 +44,7 @@ export interface KillOptions {
   readonly seed: number;
   /** How long the agent is frozen in the end, at least as long as a second one takes over. */
   readonly freezeMs: number;
+  readonly lane: Carried;
 }
 
 export interface KillReport {
@@ -44,6 +56,21 @@ export interface KillReport {
   readonly outOfOrder: number;
   readonly translations: number;
   readonly translationsWrong: number;
+}
+
+/** Offsets that are not copied: those behind it are not what they were at the target. */
+async function writeMarker(
+  cluster: KafkaCluster,
+  partition: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const transactionalId = `load-${partition}`;
+  const onProducerId = (): Promise<void> => Promise.resolve();
+  await cluster
+    .fence({ topic, partition, transactionalId, onProducerId }, signal)
+    .catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
 }
 
 /** Writes to all partitions, batch by batch, until told to stop. Returns what was acknowledged. */
@@ -72,6 +99,7 @@ async function produce(cluster: KafkaCluster, signal: AbortSignal): Promise<numb
       left = left.filter((one) => refused.some(({ partition }) => partition === one.partition));
       if (left.length > 0) await sleep(100);
     }
+    if (round % markerRounds === 0) await writeMarker(cluster, round % partitions, signal);
     await sleep(5);
   }
   return produced;
@@ -132,7 +160,12 @@ async function copying(http: string): Promise<void> {
 
 /** Rounds of work and death; a freeze with a second agent when there are two. */
 async function torment(
-  options: KillOptions & { readonly topologyFile: string; readonly dir: string },
+  options: KillOptions & {
+    readonly topologyFile: string;
+    readonly dir: string;
+    /** Told before each life of an agent: its number. */
+    readonly setLane: (life: number) => void;
+  },
   random: () => number,
   say: (text: string) => void,
 ): Promise<AgentProcess> {
@@ -144,6 +177,7 @@ async function torment(
     await copying(agent.http);
     await sleep(random() * 2_000);
     await agent.kill();
+    options.setLane(kill);
     say(`kill ${kill} of ${options.kills}`);
     agent = await start(1);
   }
@@ -195,10 +229,14 @@ async function killIn(
     deps,
   );
   const topologyFile = sandbox.meshFile;
-  writeFileSync(
-    topologyFile,
-    `${readFileSync(topologyFile, 'utf8')}defaults: {topics: {include: [${topic}]}}\n`,
-  );
+  const mesh = readFileSync(topologyFile, 'utf8');
+  const setLane = (life: number): void => {
+    const lane = options.lane === 'both' ? lanes[life % lanes.length] : options.lane;
+    const versioned = mesh.replace(/^version: .*$/m, `version: ${life + 1}`);
+    const text = `${versioned}defaults: {topics: {include: [${topic}]}, lane: ${lane}}\n`;
+    writeFileSync(topologyFile, text);
+  };
+  setLane(0);
   await using east = await open(sandbox, 'east');
   await using west = await open(sandbox, 'west');
   await east.createTopics([{ name: topic, partitions, replicationFactor: 1, configs: {} }]);
@@ -208,7 +246,7 @@ async function killIn(
   );
   const stop = new AbortController();
   const load = produce(east, stop.signal);
-  const agent = await torment({ ...options, topologyFile, dir }, random, say);
+  const agent = await torment({ ...options, topologyFile, dir, setLane }, random, say);
   stop.abort();
   const produced = await load;
   say(`${produced} records produced; waiting for the rest to cross`);
@@ -223,10 +261,9 @@ async function killIn(
     async () => {
       const found: CopiedLog[] = [];
       for (const partition of all) {
-        const born = await readColumns(east, topic, partition, false);
-        const copied = await readColumns(west, `east.${topic}`, partition, true);
-        if (copied.offsets.length < born.offsets.length) return undefined;
-        found.push({ born, copied });
+        const log = await readBoth(east, west, { topic, partition }, options.lane);
+        if (log.copied.offsets.length < log.born.offsets.length) return undefined;
+        found.push(log);
       }
       return found;
     },
@@ -261,10 +298,14 @@ if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
       kills: { type: 'string', default: '30' },
       seed: { type: 'string', default: '1' },
       'freeze-seconds': { type: 'string', default: '60' },
+      lane: { type: 'string', default: 'stamp' },
     },
   });
+  const carried = [...lanes, 'both' as const].find((one) => one === values.lane);
+  if (carried === undefined) throw new Error(`--lane ${values.lane}: stamp, pass or both`);
   const report = await killAgents(
     {
+      lane: carried,
       kills: Number(values.kills),
       seed: Number(values.seed),
       freezeMs: Number(values['freeze-seconds']) * 1_000,
