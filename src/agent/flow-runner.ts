@@ -17,6 +17,7 @@ import { defaultTimings, type FlowEvent } from '../flow/flow-context.ts';
 import type { FlowPlace } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import { TargetLimits } from '../flow/target-limits.ts';
+import { TopicLanes } from '../flow/topic-lanes.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { slotCount, type SlotShare } from '../kafka/slots.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
@@ -174,6 +175,8 @@ export class FlowRunner {
       epochs: maps.epochs,
       controls: this.#controls,
       acls: controls.ledger,
+      passes: maps.passes,
+      lanes: new TopicLanes(settings, { source: cluster, target: target.cluster, clock }),
       limits: new TargetLimits(clock),
       budget,
       pool,

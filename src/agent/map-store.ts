@@ -1,16 +1,19 @@
 /**
- * Offset maps and copy records between memory and `__causeway-offset-maps`: loads what is stored,
- * follows what other agents of the site store, stores what our flows and our peers tell.
+ * Offset maps, copy records and the pass lane's journal between memory and
+ * `__causeway-offset-maps`: loads what is stored, follows what other agents of the site store,
+ * stores what our flows and our peers tell.
  *
  * Invariant: a segment of ours is streamed to peers only after it is stored, and what could not be
  * stored is stored before anything later. What this process wrote itself is not loaded back when it
- * comes round: memory is newer.
+ * comes round: memory is newer. The journal forgets nothing before the maps that say the same are
+ * stored.
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { CopyJournal } from '../flow/copy-journal.ts';
 import { EpochJournal } from '../flow/epoch-journal.ts';
-import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
+import { PassJournal } from '../flow/pass-journal.ts';
+import type { FollowedRecord, StateLog, StateRecord } from '../kafka/state-records.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import { openMapBook } from '../offsets/open-map-book.ts';
 import type { StoredSegment } from '../offsets/run.ts';
@@ -21,6 +24,7 @@ export class MapStore {
   readonly book: MapBook = openMapBook();
   readonly journal: CopyJournal;
   readonly epochs: EpochJournal;
+  readonly passes: PassJournal;
   readonly #log: StateLog;
   readonly #deps: Deps;
   /** What could not be stored. */
@@ -39,6 +43,7 @@ export class MapStore {
     });
     this.journal = new CopyJournal((records) => log.append(records));
     this.epochs = new EpochJournal((records) => log.append(records));
+    this.passes = new PassJournal((records) => log.append(records), deps.clock);
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
@@ -71,16 +76,22 @@ export class MapStore {
 
   /** Stores what the flows changed since the last call. */
   async store(): Promise<void> {
-    await this.#append(this.book.takeChanged());
+    const retired = this.passes.takeRetired();
+    await this.#append(this.book.takeChanged(), retired);
+    this.passes.forget(retired);
   }
 
-  async #append(segments: readonly StoredSegment[]): Promise<void> {
+  /** @param besides stored with them; when that fails they are for the caller to give again */
+  async #append(
+    segments: readonly StoredSegment[],
+    besides: readonly StateRecord[] = [],
+  ): Promise<void> {
     const all = [...this.#unstored, ...segments];
-    if (all.length === 0) return;
+    if (all.length + besides.length === 0) return;
     this.#unstored = [];
     for (const { key } of all) this.#expect(key, 1);
     try {
-      await this.#log.append(all);
+      await this.#log.append([...all, ...besides]);
     } catch (error) {
       for (const { key } of all) this.#expect(key, -1);
       this.#unstored = [...all, ...this.#unstored];
@@ -115,7 +126,7 @@ export class MapStore {
     for (const record of records) {
       if (this.#expect(record.key, -1)) continue;
       try {
-        if (this.journal.load(record) || this.epochs.load(record)) continue;
+        if (this.#isOfJournals(record)) continue;
       } catch (error) {
         this.#warn(error, `offset ${record.offset}`);
         continue;
@@ -123,6 +134,11 @@ export class MapStore {
       if (this.#loadOne(record, `offset ${record.offset}`)) fresh.push(record);
     }
     if (fresh.length > 0) this.#tell(fresh);
+  }
+
+  /** @throws MeshError state_corrupt */
+  #isOfJournals(record: FollowedRecord): boolean {
+    return this.journal.load(record) || this.epochs.load(record) || this.passes.load(record);
   }
 
   /** Whether it says anything new. */

@@ -143,6 +143,11 @@ export const errorTable = {
     'DATA_LOSS',
     'The remote topic was made again or truncated: see onTargetReset in the topology.',
   ),
+  position_lost: row(
+    'operator',
+    'DATA_LOSS',
+    'Set onTargetReset: continue and delete the remote topic: what the source holds is copied anew.',
+  ),
   state_corrupt: row(
     'operator',
     'DATA_LOSS',

@@ -10,8 +10,10 @@ import type { ClusterView } from './cluster-view.ts';
 import type { CopyJournal } from './copy-journal.ts';
 import type { EpochJournal } from './epoch-journal.ts';
 import type { FlowControls } from './flow-controls.ts';
+import type { PassJournal } from './pass-journal.ts';
 import type { FlowNotice } from './status.ts';
 import type { TargetLimits } from './target-limits.ts';
+import type { TopicLanes } from './topic-lanes.ts';
 
 /** Something that an operator should know of: kept in `__causeway-events`, and logged. */
 export interface FlowEvent {
@@ -69,6 +71,8 @@ export interface FlowContext {
   readonly epochs: EpochJournal;
   readonly controls: FlowControls;
   readonly acls: AclLedger;
+  readonly passes: PassJournal;
+  readonly lanes: TopicLanes;
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;

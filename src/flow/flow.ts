@@ -185,6 +185,7 @@ export class Flow {
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
         const isSame = carried === this.#carried && this.#running.size === this.#wanted;
+        await this.#lanes(carried);
         this.#carried = carried;
         this.#hasLooked = true;
         if (!isSame) this.#reconcile(signal);
@@ -209,6 +210,17 @@ export class Flow {
       const level = this.#failing.has(what) ? 'debug' : 'warn';
       this.#failing.add(what);
       deps.log[level]({ flow: settings.id, why: errorMessage(error) }, `${what} not followed`);
+    }
+  }
+
+  /** A topic that has become compacted, or is so no longer, is taken over in its other lane. */
+  async #lanes(carried: readonly CarriedTopic[]): Promise<void> {
+    const { lanes } = this.#context;
+    await lanes.round(carried.filter(({ partitions }) => partitions > 0));
+    for (const copy of this.#copies()) {
+      const { lane } = lanes.of(copy.id.topic);
+      if (copy.lane === undefined || copy.lane === lane) continue;
+      copy.lose(new MeshError('fenced', `carried in the ${lane} lane from here on`));
     }
   }
 

@@ -111,7 +111,7 @@ export class SourceGuard {
     return { topicId: this.#parts.topicId, leaderEpoch: this.#guard.provenEpoch };
   }
 
-  /** What was read first of this life of the topic; undefined: nothing yet, or no epoch is known. */
+  /** What was read first of this life of the topic; undefined: nothing, or no epoch is known. */
   get firstRead(): FirstRead | undefined {
     const [first] = this.#chain.starts;
     return first && { epoch: first.epoch, source: first.from };

@@ -4,7 +4,8 @@
  * because the groups that lag least are the ones that fail over most.
  *
  * Runs beside the copying and never holds it up; when it is cut short, the next takeover of a
- * partition whose map is still missing begins it anew.
+ * partition whose map is still missing begins it anew. Ends where the pass lane wrote: what it
+ * copied carries no stamps, and the map knew it alone.
  */
 import type { Run } from '../offsets/run.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
@@ -28,23 +29,25 @@ export async function rebuildMap(
   reader: TailReader,
   map: MapWriter,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ readonly isCut: boolean }> {
   let end = unmapped.to;
   let sourceTo = unmapped.sourceTo;
   while (end > unmapped.from && !signal.aborted) {
     const begin = Math.max(unmapped.from, end - windowRecords);
-    const { runs } = await reader.read(begin, end, signal);
+    const { runs, isCut } = await reader.read(begin, end, signal);
     const fresh = ascending(runs, sourceTo);
     const first = fresh[0];
     // At the start of a log that was never trimmed, what precedes the first copy is known too.
-    const isWhole = begin === 0;
+    const isWhole = begin === 0 && !isCut;
     const sourceFrom = isWhole ? unmapped.sourceFrom : first?.sourceOffset;
     if (sourceFrom !== undefined && sourceFrom < sourceTo) {
       map.fill(fresh, sourceFrom, sourceTo, isWhole && !unmapped.isContinued);
       sourceTo = sourceFrom;
     }
+    if (isCut) return { isCut };
     end = begin;
   }
+  return { isCut: false };
 }
 
 /** Only runs below `sourceTo`, each after the one before: nothing is told twice. */

@@ -11,13 +11,13 @@ import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import type { BrokerLink, FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
-import { Stamper } from '../records/stamper.ts';
 import type { StampResult } from '../records/stamped-batch.ts';
-import { topicChain } from '../topology/names.ts';
+import type { Lane } from '../topology/model.ts';
 import { CopyProgress } from './copy-progress.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { FlowMeter } from './flow-meter.ts';
 import { fetchTrouble } from './fetch-answer.ts';
+import { openLane, type CopyLane } from './lane.ts';
 import { produceVerdict } from './produce-answer.ts';
 import { produceTrouble } from './produce-trouble.ts';
 import { SendWindow, type Pending } from './send-window.ts';
@@ -28,7 +28,8 @@ import { takeOver, type Tenure } from './take-over.ts';
 import type { LinkShelf } from './link-shelf.ts';
 import type { LeaderLogs } from './leader-logs.ts';
 import { LogGaps } from './log-gaps.ts';
-import { SourceGuard, TargetGuard } from './log-guards.ts';
+import type { SourceGuard, TargetGuard } from './log-guards.ts';
+import { openGuards } from './open-guards.ts';
 import { Resets } from './resets.ts';
 import type { TargetWriter } from './target-writer.ts';
 
@@ -52,7 +53,7 @@ const pieceBytes = 1024 * 1024;
 interface Copying {
   readonly tenure: Tenure;
   readonly window: SendWindow;
-  readonly stamper: Stamper;
+  readonly lane: CopyLane;
   readonly source: SourceGuard;
   readonly target: TargetGuard;
   readonly end: (trouble: MeshError) => void;
@@ -129,6 +130,11 @@ export class PartitionCopy {
   get holder(): { transactionalId: string; producer: Tenure['producer'] } | undefined {
     const tenure = this.#copying?.tenure;
     return tenure && { transactionalId: tenure.transactionalId, producer: tenure.producer };
+  }
+
+  /** The lane that it is being copied in. */
+  get lane(): Lane | undefined {
+    return this.#copying?.lane.lane;
   }
 
   /** Somebody else holds the partition now: it must be taken over before anything is written. */
@@ -307,7 +313,7 @@ export class PartitionCopy {
     const trouble = await new Promise<MeshError>((resolve) => {
       this.#copying = this.#begin(tenure, resolve);
       this.#tellFirstRead(this.#copying);
-      this.#enter('copying', '');
+      this.#enter('copying', this.#copying.lane.why);
       void this.#rebuild(tenure, rebuild.signal);
       stop = () => resolve(new MeshError('aborted', 'stopped'));
       signal.addEventListener('abort', stop, { once: true });
@@ -337,62 +343,45 @@ export class PartitionCopy {
       'offset map: reading back',
     );
     try {
-      await rebuildMap(unmapped, reader, map, signal);
-      if (!signal.aborted) log.info(this.#names(), 'offset map: read back');
+      const { isCut } = await rebuildMap(unmapped, reader, map, signal);
+      const text = isCut ? 'read back, up to copies of the pass lane' : 'read back';
+      if (!signal.aborted) log.info(this.#names(), `offset map: ${text}`);
     } catch (error) {
       log.warn({ ...this.#names(), why: errorMessage(error) }, 'offset map: not read back');
     }
   }
 
   #begin(tenure: Tenure, end: (trouble: MeshError) => void): Copying {
-    const { settings, topology, pool, limits } = this.#context;
-    const { topic, partition } = this.id;
-    const aliases = topicChain(topic, topology).chain.length;
+    const { limits } = this.#context;
+    const { reader, writer, sourceLogs, targetLogs } = this.#parts;
     this.#progress.begin(tenure.position);
     this.#isHeld = false;
+    const window = new SendWindow(
+      tenure.producer,
+      (batch) => batch.maxTimestamp < limits.oldBefore(),
+    );
+    const lane = openLane(this.id, this.#context, {
+      tenure,
+      window,
+      onReleased: () => writer.kick(this),
+      onTrouble: end,
+    });
     return {
       tenure,
       end,
-      window: new SendWindow(tenure.producer, (batch) => batch.maxTimestamp < limits.oldBefore()),
-      stamper: new Stamper({
-        site: settings.from,
-        topic,
-        partition,
-        generation: tenure.generation,
-        batchBytesMax: tenure.batchBytesMax,
-        codec: settings.compression,
-        pool,
-        ...(aliases > 0 ? { loop: { aliases, targetSite: settings.to } } : {}),
+      window,
+      lane,
+      ...openGuards(this.id, this.#context, tenure, {
+        sourceLogs,
+        targetLogs,
+        onSourceProven: () => reader.wake(),
+        onTargetProven: () => writer.kick(this),
+        onTrouble: end,
       }),
-      ...this.#guards(tenure, end),
       fetchPosition: tenure.position,
       expectedTarget: tenure.targetEnd,
       isStamping: false,
       trouble: undefined,
-    };
-  }
-
-  #guards(
-    tenure: Tenure,
-    onTrouble: (trouble: MeshError) => void,
-  ): Pick<Copying, 'source' | 'target'> {
-    const { source, target, epochs: journal, settings } = this.#context;
-    const { topic, remoteTopic, partition } = this.id;
-    const { generation } = tenure;
-    const key = { flow: settings.id, topic, partition };
-    return {
-      source: new SourceGuard({
-        ...{ view: source, logs: this.#parts.sourceLogs, place: { topic, partition } },
-        ...{ topicId: tenure.sourceTopicId, leaderEpoch: tenure.sourceEpoch },
-        ...{ journal, key, generation, onTrouble },
-        onProven: () => this.#parts.reader.wake(),
-      }),
-      target: new TargetGuard({
-        ...{ view: target, logs: this.#parts.targetLogs },
-        place: { topic: remoteTopic, partition },
-        ...{ topicId: tenure.targetTopicId, leaderEpoch: tenure.targetEpoch, onTrouble },
-        onProven: () => this.#parts.writer.kick(this),
-      }),
     };
   }
 
@@ -404,7 +393,7 @@ export class PartitionCopy {
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
     await copying.source.note(records, copying.fetchPosition);
     this.#tellFirstRead(copying);
-    const pieces = copying.stamper.pieces(records, copying.fetchPosition, aborted, pieceBytes);
+    const pieces = copying.lane.pieces(records, copying.fetchPosition, aborted, pieceBytes);
     for (const piece of pieces) {
       // Leaving the loop gives back what was being built.
       if (copying.window.isBroken || this.#copying !== copying) return;
@@ -417,7 +406,7 @@ export class PartitionCopy {
   #take(copying: Copying, { batches, nextPosition, skipped }: StampResult): void {
     const { budget, settings } = this.#context;
     for (const batch of batches) {
-      copying.window.push(batch);
+      copying.lane.push(batch);
       budget.take(batch.bytes.length);
     }
     copying.fetchPosition = nextPosition;
@@ -457,6 +446,7 @@ export class PartitionCopy {
         length: run.length,
       });
     }
+    copying.lane.acknowledged(batch);
     copying.expectedTarget = baseOffset + batch.recordCount;
     this.#progress.copied(batch.maxTimestamp);
     this.#parts.meter.copied(batch.recordCount, batch.bytes.length);

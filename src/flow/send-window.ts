@@ -38,6 +38,8 @@ export class SendWindow {
   #nextSequence = 0;
   #outstanding = 0;
   #queuedBytes = 0;
+  /** Batches at the end of the queue that may not be sent yet. */
+  #held = 0;
   #mustRepeat = false;
   #isBroken = false;
   #onSettled: (() => void) | undefined;
@@ -75,10 +77,20 @@ export class SendWindow {
     return this.#isBroken;
   }
 
-  push(batch: StampedBatch): void {
+  /** @param isHeld not to be sent, nor what is pushed after it, before it is released */
+  push(batch: StampedBatch, isHeld = false): void {
     assert(!this.#isBroken, 'push after the window was broken off');
+    assert(isHeld || this.#held === 0, 'what is pushed behind a held batch is held');
+    if (isHeld) this.#held += 1;
     this.#queue.push(batch);
     this.#queuedBytes += batch.bytes.length;
+  }
+
+  /** So many of the batches held, the oldest ones, may be sent; a broken window has none left. */
+  release(count: number): void {
+    if (this.#isBroken) return;
+    assert(count <= this.#held, 'no more is released than is held');
+    this.#held -= count;
   }
 
   /** The next batch to send, sealed; undefined when nothing may be sent now. */
@@ -86,7 +98,7 @@ export class SendWindow {
     if (this.#isBroken || this.#mustRepeat) return undefined;
     const again = this.#sent.find((slot) => !slot.isOutstanding);
     if (again !== undefined) return this.#send(again);
-    const batch = this.#queue[0];
+    const batch = this.#queue.length > this.#held ? this.#queue[0] : undefined;
     if (batch === undefined || this.#sent.length >= this.#limit(batch)) return undefined;
     this.#queue.shift();
     const slot: Slot = {
@@ -154,6 +166,7 @@ export class SendWindow {
     for (const batch of this.#queue) batch.release();
     this.#sent.length = 0;
     this.#queue.length = 0;
+    this.#held = 0;
     this.#queuedBytes = 0;
   }
 

@@ -1,59 +1,26 @@
 /**
- * Reads the target's own log back: what of a source partition is in it, and where.
- *
- * Only a stamp in a batch of one of our producer ids counts: an application that copies headers can
- * forge a stamp, not the id. Read uncommitted, since our records are not transactional.
+ * Reads the target's own log back: what of a source partition is in it, and where. Read
+ * uncommitted, since our records are not transactional. What a batch is to us is tail-found.ts's
+ * business.
  */
 import { MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import type { TopicPartition } from '../kafka/cluster.ts';
-import type { Run } from '../offsets/run.ts';
-import { scanOrigins } from '../records/scan-origins.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { LinkShelf } from './link-shelf.ts';
+import { findCopies, TailFound, type CopyFilter } from './tail-found.ts';
 
 const fetchBytes = 4 * 1024 * 1024;
 const windowFirst = 1_000;
 const windowGrowth = 8;
 
-export interface StampFilter {
-  readonly site: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly generation: number;
-  readonly producerIds: ReadonlySet<bigint>;
-}
-
-export interface TailFound {
-  /** Runs of ours, of the generation asked for, ascending on both sides. */
-  readonly runs: readonly Run[];
-  /** Target offsets of records that are not ours: somebody else wrote them. */
-  readonly foreign: readonly OffsetRange[];
-  /** Whether there are records of ours of another generation. */
-  readonly hasOtherLife: boolean;
-  /** True when there was any record at all, ours or not; markers do not count. */
-  readonly hasRecords: boolean;
-}
-
-export interface OffsetRange {
-  readonly from: number;
-  readonly to: number;
-}
-
-interface Gathered {
-  readonly runs: Run[];
-  readonly foreign: OffsetRange[];
-  hasOtherLife: boolean;
-  hasRecords: boolean;
-}
-
 export class TailReader {
   readonly #context: FlowContext;
   readonly #links: LinkShelf;
   readonly #remote: TopicPartition;
-  readonly #filter: StampFilter;
+  readonly #filter: CopyFilter;
 
-  constructor(context: FlowContext, links: LinkShelf, remote: TopicPartition, filter: StampFilter) {
+  constructor(context: FlowContext, links: LinkShelf, remote: TopicPartition, filter: CopyFilter) {
     this.#context = context;
     this.#links = links;
     this.#remote = remote;
@@ -62,7 +29,8 @@ export class TailReader {
 
   /** Everything of ours in target offsets [from, to). */
   async read(from: number, to: number, signal: AbortSignal): Promise<TailFound> {
-    const found: Gathered = { runs: [], foreign: [], hasOtherLife: false, hasRecords: false };
+    const { passes } = this.#context;
+    const found = new TailFound();
     let offset = from;
     const backoff = new Backoff({ delayMsMin: 200, delayMsMax: 2_000 }, this.#context.deps.clock);
     while (offset < to) {
@@ -72,76 +40,33 @@ export class TailReader {
         await backoff.wait(signal);
         continue;
       }
-      this.#collect(chunk.records, offset, to, found);
+      try {
+        found.add(findCopies(chunk.records, { from: offset, to }, this.#filter, passes));
+      } finally {
+        chunk.release();
+      }
       offset = chunk.next;
-      chunk.release();
     }
     return found;
   }
 
   /**
-   * The newest stamp of ours in [from, to), looked for from the end in growing windows. Behind one
-   * of an earlier generation there is none: generations follow each other in the log.
+   * The end of [from, to) as far back as it takes to find the newest copy of ours, in growing
+   * windows; all of it when there is none. Behind one of an earlier generation there is none of
+   * this: generations follow each other in the log.
    */
-  async last(
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): Promise<{
-    readonly run: Run | undefined;
-    readonly hasRecords: boolean;
-    readonly hasOtherLife: boolean;
-  }> {
+  async last(from: number, to: number, signal: AbortSignal): Promise<TailFound> {
+    let found = new TailFound();
     let end = to;
-    let hasRecords = false;
     for (let size = windowFirst; end > from; size *= windowGrowth) {
       const begin = Math.max(from, end - size);
-      const { runs, hasOtherLife, ...found } = await this.read(begin, end, signal);
-      hasRecords ||= found.hasRecords;
-      const run = runs.at(-1);
-      if (run !== undefined || hasOtherLife) return { run, hasRecords, hasOtherLife };
+      const earlier = await this.read(begin, end, signal);
+      earlier.add(found);
+      found = earlier;
+      if (found.hasOurs || found.isLost) break;
       end = begin;
     }
-    return { run: undefined, hasRecords, hasOtherLife: false };
-  }
-
-  #collect(records: Buffer, from: number, to: number, gathered: Gathered): void {
-    const { runs, foreign } = gathered;
-    for (const found of scanOrigins(records, from)) {
-      if (found.targetOffset >= to) break;
-      gathered.hasRecords = true;
-      const { origin, targetOffset } = found;
-      const length = Math.min(found.length, to - targetOffset);
-      if (origin === undefined || !this.#isOurs(origin, found.producerId)) {
-        const before = foreign.at(-1);
-        const isNext = before?.to === targetOffset;
-        const range = { from: isNext ? before.from : targetOffset, to: targetOffset + length };
-        foreign.splice(isNext ? -1 : foreign.length, isNext ? 1 : 0, range);
-        continue;
-      }
-      if (origin.generation !== this.#filter.generation) {
-        gathered.hasOtherLife = true;
-        continue;
-      }
-      const before = runs.at(-1);
-      const sourceOffset = origin.offset;
-      const isNext =
-        before !== undefined &&
-        before.sourceOffset + before.length === sourceOffset &&
-        before.targetOffset + before.length === targetOffset;
-      if (isNext) runs[runs.length - 1] = { ...before, length: before.length + length };
-      else runs.push({ sourceOffset, targetOffset, length });
-    }
-  }
-
-  #isOurs(origin: { site: string; topic: string; partition: number }, producerId: bigint): boolean {
-    const wanted = this.#filter;
-    return (
-      origin.site === wanted.site &&
-      origin.topic === wanted.topic &&
-      origin.partition === wanted.partition &&
-      wanted.producerIds.has(producerId)
-    );
+    return found;
   }
 
   async #fetch(

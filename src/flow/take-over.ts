@@ -9,7 +9,6 @@
 import { MeshError } from '../base/errors.ts';
 import type { Fence } from '../kafka/cluster.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
-import type { Run } from '../offsets/run.ts';
 import { chooseLives, nextLife, type Lives } from './choose-lives.ts';
 import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { FlowContext } from './flow-context.ts';
@@ -21,6 +20,7 @@ import type { Resets } from './resets.ts';
 import type { Producer } from './send-window.ts';
 import { checkSource, type SourceAnswer } from './source-check.ts';
 import type { CopyTarget, PartitionState } from './status.ts';
+import { readTail, recover, recoverCut, type Recovery } from './recover.ts';
 import { TailReader } from './tail-reader.ts';
 import { findCut, isCut } from './target-check.ts';
 
@@ -84,8 +84,10 @@ export async function takeOver(
   const reader = tailReader(work, record);
   const map = context.maps.writer({ ...key, generation: record.generation });
   const marker = Number(fence.markerOffset);
-  const recovery: Recovery = { ...work, reader, map, record, marker, lives, wasCut };
-  const recovered = await recover(recovery);
+  const recovery: Recovery = { ...work, resets: parts.resets, reader, map, record, marker, lives };
+  const recovered = wasCut
+    ? await recoverCut(recovery)
+    : recover(recovery, await readTail(recovery));
   map.setLogStarts({ source: ends.sourceStart, target: ends.targetStart });
   const source = await askSource(work, record, recovered.position);
   if (source.isNewLife) {
@@ -179,93 +181,4 @@ async function fenceOthers(
 function noteFenceChanged(id: CopyTarget, key: CopyKey, context: FlowContext): void {
   const text = `the producer id of ${id.remoteTopic}/${id.partition} changed: Kafka forgot the old one`;
   context.onEvent({ kind: 'fence_changed', ...key, text });
-}
-
-interface Recovery extends Work {
-  readonly reader: TailReader;
-  readonly map: MapWriter;
-  readonly record: CopyRecord;
-  readonly marker: number;
-  readonly lives: Lives;
-  readonly wasCut: boolean;
-}
-
-interface Recovered {
-  readonly position: number;
-  readonly unmapped: Tenure['unmapped'];
-}
-
-async function recover(recovery: Recovery): Promise<Recovered> {
-  const { map, marker, id, record, parts, ends, signal, reader } = recovery;
-  const end = map.end;
-  if (end === undefined) return recoverWithoutMap(recovery);
-  if (recovery.wasCut) {
-    const logs = { ...recovery, resets: parts.resets, ends: { ...ends, targetEnd: marker } };
-    const { source } = await findCut(logs);
-    // What the map says of what vanished does not count from here on.
-    map.begin(nextTakeover(recovery), { source, target: marker + 1 });
-    return { position: source, unmapped: stillUnmapped(recovery) };
-  }
-  if (marker < end.target) {
-    const text = `${id.remoteTopic}/${id.partition} became shorter while it was taken over`;
-    throw new MeshError('fenced', text);
-  }
-  const from = Math.max(end.target, ends.targetStart);
-  const tail = await reader.read(from, marker, signal);
-  for (const range of tail.foreign) parts.resets.tellForeign(range);
-  const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset));
-  let position = scanned;
-  const unknown: Run[] = [];
-  for (const run of tail.runs) {
-    if (run.sourceOffset < position) continue; // known already
-    unknown.push(run);
-    position = run.sourceOffset + run.length;
-  }
-  map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
-  map.fill(unknown, scanned, position);
-  return { position, unmapped: stillUnmapped(recovery) };
-}
-
-/** History that an earlier holder did not come to read back. */
-function stillUnmapped({ map, ends, record }: Recovery): Unmapped | undefined {
-  const start = map.start;
-  if (start === undefined || start.isFirst || start.target <= ends.targetStart) return undefined;
-  const { startOffset, isContinued = false } = record;
-  return {
-    from: ends.targetStart,
-    to: start.target,
-    sourceFrom: Number(startOffset),
-    sourceTo: start.source,
-    isContinued,
-  };
-}
-
-/** Numbers of takeovers rise with every fence, whoever made it: the marker's offset does too. */
-function nextTakeover({ map, marker }: Recovery): number {
-  return Math.max(marker, (map.takeover ?? 0) + 1);
-}
-
-async function recoverWithoutMap(recovery: Recovery): Promise<Recovered> {
-  const { reader, marker, ends, record, map, id, lives, signal } = recovery;
-  const { isContinued = false } = record;
-  const start = Number(record.startOffset);
-  const log = `${id.remoteTopic}/${id.partition}`;
-  const details = { topic: id.remoteTopic, partition: id.partition };
-  const found = await reader.last(ends.targetStart, marker, signal);
-  if (found.run !== undefined) {
-    const position = Math.max(start, found.run.sourceOffset + found.run.length);
-    map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
-    const range = { from: ends.targetStart, to: marker, sourceFrom: start, sourceTo: position };
-    return { position, unmapped: { ...range, isContinued } };
-  }
-  if (found.hasRecords && !found.hasOtherLife && !lives.isTargetKnown) {
-    const text = `${log} holds records that no agent of this mesh wrote`;
-    throw new MeshError('not_ours', text, { details });
-  }
-  if (ends.targetStart > 0 && !lives.isNew && !found.hasOtherLife) {
-    const text = `${log} is empty and its offset map is lost: where copying stood is not known`;
-    throw new MeshError('target_reset', text, { details });
-  }
-  map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, !isContinued);
-  return { position: start, unmapped: undefined };
 }

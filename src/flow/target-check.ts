@@ -3,6 +3,7 @@
  * record that the offset map knows, which must be found there with its stamp. Truncation takes a
  * log's end away; so where the last copy that agrees with the map stands, all before it does too.
  */
+import { MeshError } from '../base/errors.ts';
 import type { MapReader, MapWriter } from '../offsets/map-book.ts';
 import type { Run } from '../offsets/run.ts';
 import type { FlowContext } from './flow-context.ts';
@@ -10,6 +11,7 @@ import { readTargetEnd, type LogEnds } from './log-ends.ts';
 import type { LostRange, Resets } from './resets.ts';
 import type { CopyTarget } from './status.ts';
 import type { TailReader } from './tail-reader.ts';
+import { isPassed } from './topic-lanes.ts';
 
 const windowFirst = 1_000;
 const windowGrowth = 8;
@@ -39,7 +41,9 @@ export async function isCut({
   if (Math.max(ends.targetEnd, await readTargetEnd(id, context)) < end.target) return true;
   const last = end.target - 1;
   if (last < ends.targetStart) return false;
-  const { runs } = await reader.read(last, end.target, signal);
+  const { runs, untold } = await reader.read(last, end.target, signal);
+  // The journal of the pass lane forgets only what the map knows.
+  if (untold === last) return false;
   const found = runs.find(({ targetOffset }) => targetOffset === last);
   if (found !== undefined) return found.sourceOffset !== end.source - 1;
   // From a compacted log it may be gone, as a record without a value is after its time.
@@ -55,8 +59,10 @@ export interface Cut {
 
 /** Where copies vanished; told, and passed only when the policy is to go on. */
 export async function findCut(question: TargetQuestion): Promise<Cut> {
-  const { id, context, map, ends, resets } = question;
+  const { id, context, map, ends, resets, signal } = question;
   const { from, to } = context.settings;
+  const key = { flow: context.settings.id, topic: id.topic, partition: id.partition };
+  if (isPassed(context, key)) await context.passes.sync(signal);
   const end = map.end ?? { source: 0, target: 0 };
   const book = context.maps.reader(context.settings.id, id.topic, id.partition);
   const strays: Run[] = [];
@@ -94,7 +100,7 @@ async function lastAgreed(
   let end = await readTargetEnd(id, context);
   for (let size = windowFirst; end > ends.targetStart; size *= windowGrowth) {
     const begin = Math.max(ends.targetStart, end - size);
-    const { runs } = await reader.read(begin, end, signal);
+    const { runs, untold } = await reader.read(begin, end, signal);
     for (const run of [...runs].reverse()) {
       const last = run.sourceOffset + run.length - 1;
       const { offset, certainty } = map.forward(BigInt(last));
@@ -104,9 +110,35 @@ async function lastAgreed(
       }
       strays.unshift(run);
     }
+    if (untold !== undefined) return agreedUntold(id, map, untold);
     end = begin;
   }
   return undefined;
+}
+
+/**
+ * A copy without a stamp that the journal has forgotten, as it does only what the map knows: nobody
+ * could have written it behind a cut.
+ */
+function agreedUntold(
+  id: CopyTarget,
+  map: MapReader,
+  at: number,
+): { source: number; target: number } | undefined {
+  const { offset, reason } = map.inverse(BigInt(at));
+  if (offset !== undefined && reason === 'in_run') {
+    return { source: Number(offset) + 1, target: at + 1 };
+  }
+  // Of an earlier life: nothing of this one is left.
+  if (reason === 'before_map') return undefined;
+  throw positionLost(id);
+}
+
+export function positionLost({ remoteTopic, partition }: CopyTarget): MeshError {
+  const text =
+    `${remoteTopic}/${partition}: the last copies were written in the pass lane, and the journal ` +
+    'that tells which records they are was lost with __causeway-offset-maps';
+  return new MeshError('position_lost', text, { details: { topic: remoteTopic, partition } });
 }
 
 async function isCompacted({ target }: FlowContext, topic: string): Promise<boolean> {

@@ -36,8 +36,14 @@ export class TargetLimits {
     return this.#distrusted.has(remoteTopic);
   }
 
+  /** What a batch that is made may have. */
   batchBytesMax(remoteTopic: string): number {
-    return Math.min(batchBytesWanted, this.#messageBytes.get(remoteTopic) ?? messageBytesDefault);
+    return Math.min(batchBytesWanted, this.messageBytesMax(remoteTopic));
+  }
+
+  /** What a batch may have that is there already. */
+  messageBytesMax(remoteTopic: string): number {
+    return this.#messageBytes.get(remoteTopic) ?? messageBytesDefault;
   }
 
   /**

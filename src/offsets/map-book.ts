@@ -24,6 +24,11 @@ export interface MapWriter {
     { readonly source: number; readonly target: number; readonly isFirst: boolean } | undefined;
   /** The next source offset that has been neither copied nor scanned as gap. */
   readonly scannedEnd: number | undefined;
+  /**
+   * Target offset from which on there may be copies that it does not know; undefined: it does not
+   * know how far that goes back.
+   */
+  readonly targetFrom: number | undefined;
   /** The highest takeover number that is known of it. */
   readonly takeover: number | undefined;
   /**
@@ -44,7 +49,7 @@ export interface MapWriter {
   /** A range read back from the target's headers (older first or later does not matter). */
   fill(runs: readonly Run[], sourceFrom: number, sourceTo: number, isFirst?: boolean): void;
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
-  /** What was committed under an older leader epoch belongs to an earlier life; once known it stays. */
+  /** Of an older leader epoch: committed in an earlier life. Once known it stays. */
   setFirstRead(first: FirstRead): void;
   /** What lies before both starts is dropped, here and from the state topic. */
   setLogStarts(starts: LogStarts): void;

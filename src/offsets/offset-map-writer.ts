@@ -38,6 +38,10 @@ export class OffsetMapWriter implements MapWriter {
     return this.#map.scannedEnd;
   }
 
+  get targetFrom(): number | undefined {
+    return this.#map.targetFrom;
+  }
+
   get takeover(): number | undefined {
     return this.#map.takeover;
   }

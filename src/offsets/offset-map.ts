@@ -60,6 +60,10 @@ export class OffsetMap implements MapReader {
     return block && { source: endOn(block, 'source'), target: endOn(block, 'target') };
   }
 
+  get targetFrom(): number | undefined {
+    return this.segments.view.targetFrom;
+  }
+
   get frontier(): MapFrontier | undefined {
     const { scannedEnd } = this;
     if (scannedEnd === undefined) return undefined;

@@ -40,6 +40,8 @@ export interface StamperOptions {
   readonly codec: CompressionChoice;
   readonly pool: BufferPool;
   readonly loop?: LoopGuard;
+  /** In the pass lane: records as they are, without the header. */
+  readonly isUnstamped?: boolean;
 }
 
 /** Length, time and place of a record are varints: at most so many bytes. */
@@ -49,6 +51,12 @@ const expansionGuess = 4;
 
 /** Of the batch being stamped, whosever it is: none is read while another one is in work. */
 const matched = new MatchedText();
+
+const noHeader = {
+  bytes: Buffer.alloc(0),
+  view: new DataView(new ArrayBuffer(0)),
+  goTo: () => undefined,
+};
 
 /** How far the walk through a fetch has come. */
 interface Walk {
@@ -61,7 +69,7 @@ interface Walk {
 export class Stamper {
   readonly #options: StamperOptions;
   readonly #where: string;
-  readonly #template: OriginTemplate;
+  readonly #template: Pick<OriginTemplate, 'bytes' | 'view' | 'goTo'>;
   readonly #choice = new CarryChoice();
   #builder: BatchBuilder | undefined;
   /** Full, and not packed yet: one source batch may fill several. */
@@ -72,7 +80,7 @@ export class Stamper {
   constructor(options: StamperOptions) {
     this.#options = options;
     this.#where = `${options.topic}/${options.partition}`;
-    this.#template = new OriginTemplate(options);
+    this.#template = options.isUnstamped === true ? noHeader : new OriginTemplate(options);
   }
 
   /**
@@ -199,7 +207,8 @@ export class Stamper {
     const isExact = plan.isSafe && sourceDelta < safeDelta && sourceDelta > -safeDelta;
     const { headersAt, keyAt, headerCount, firstHeaderAt, to } = reader;
     const stamp = template.bytes;
-    const headerCountLength = intLength(headerCount + 1);
+    const headersMade = headerCount + (stamp.length > 0 ? 1 : 0);
+    const headerCountLength = intLength(headersMade);
     const fixed = 1 + headersAt - keyAt + headerCountLength + to - firstHeaderAt + stamp.length;
     const builder = this.#roomFor(fixed + variableBytesMax, plan, isExact);
     const delta = isExact ? sourceDelta + plan.base - builder.baseTimestamp : 0;
@@ -213,7 +222,7 @@ export class Stamper {
     else at = reader.copyTimestamp(bytes, at);
     const keptAt = writeInt(bytes, at, recordCount);
     at = copyBytes(reader.bytes, reader.view, keyAt, headersAt, bytes, view, keptAt);
-    const keptAt2 = writeInt(bytes, at, headerCount + 1);
+    const keptAt2 = writeInt(bytes, at, headersMade);
     at = copyBytes(reader.bytes, reader.view, firstHeaderAt, to, bytes, view, keptAt2);
     builder.at = copyBytes(stamp, template.view, 0, stamp.length, bytes, view, at);
     if (packer !== undefined) {

@@ -81,13 +81,26 @@ const bytes = z.union([
     .regex(byteSizePattern, 'a size such as 20MiB')
     .refine((size) => (parseByteSize(size) ?? 0) >= 1, 'a size above nothing'),
 ]);
-const notYet = (what: string) => `${what}: not available in this version`;
+
+const lane = z.enum(['stamp', 'pass']);
+/** One lane for all topics of the flow, or a list of patterns for each. */
+const laneChoice = z.union(
+  [
+    lane,
+    z.strictObject({
+      default: lane.default('stamp'),
+      stamp: z.array(pattern).default([]),
+      pass: z.array(pattern).default([]),
+    }),
+  ],
+  'stamp, pass, or {default, stamp: [patterns], pass: [patterns]}',
+);
 
 const flowSettings = {
   topics: names.optional(),
   groups: groups.optional(),
   start: z.enum(['earliest', 'latest']).optional(),
-  lane: z.enum(['stamp'], notYet('lanes other than stamp')).optional(),
+  lane: laneChoice.optional(),
   forward: z.array(siteName).optional(),
   compression: z.enum(['source', 'none', 'gzip', 'snappy', 'lz4', 'zstd']).optional(),
   limit: z.strictObject({ bytesPerSecond: bytes.optional() }).optional(),

@@ -64,6 +64,15 @@ export interface GroupSettings extends NameFilter {
 }
 
 export type Lane = 'stamp' | 'pass';
+
+/** Which topics of a flow are carried in which lane; see `lane.ts`. */
+export interface LaneChoice {
+  /** For topics that neither list names. */
+  readonly default: Lane;
+  readonly stamp: NameFilter;
+  readonly pass: NameFilter;
+}
+
 export type CompressionChoice = 'source' | 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
 export type ResetPolicy = 'pause' | 'continue';
 
@@ -74,7 +83,7 @@ export interface FlowSettings {
   readonly topics: NameFilter;
   readonly groups: GroupSettings;
   readonly start: 'earliest' | 'latest';
-  readonly lane: Lane;
+  readonly lane: LaneChoice;
   /** Sites whose topics, copied to `from`, this flow carries on to `to`. */
   readonly forward: readonly SiteName[];
   readonly compression: CompressionChoice;

@@ -5,7 +5,8 @@ import { errorMessage } from '../base/errors.ts';
 import { flowId, siteName, type SiteName } from '../base/ids.ts';
 import { parseByteSize } from './byte-size.ts';
 import { fileSchema, type FlowPart, type TopologyFile } from './file-schema.ts';
-import type { FlowSettings, GroupSettings, Site, Topology } from './model.ts';
+import { stampOnly } from './lane.ts';
+import type { FlowSettings, GroupSettings, LaneChoice, Site, Topology } from './model.ts';
 import { Places, topologyInvalid, type PlacedProblem } from './problems.ts';
 import { brokenRules } from './rules.ts';
 
@@ -199,7 +200,7 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     topics: part.topics ?? everything,
     groups: groupsOf(part.groups),
     start: part.start ?? 'earliest',
-    lane: part.lane ?? 'stamp',
+    lane: laneOf(part.lane),
     forward: (part.forward ?? [])
       .map((name) => siteName(name))
       .filter((name) => name !== from && name !== to),
@@ -216,6 +217,15 @@ function syncOf({
   acls = true,
 }: FlowPart['sync'] & object = {}): FlowSettings['sync'] {
   return { configs: configs === true ? everything : configs, acls };
+}
+
+function laneOf(lane: FlowPart['lane'] = 'stamp'): LaneChoice {
+  if (typeof lane === 'string') return { ...stampOnly, default: lane };
+  return {
+    default: lane.default,
+    stamp: { include: lane.stamp, exclude: [] },
+    pass: { include: lane.pass, exclude: [] },
+  };
 }
 
 function groupsOf(groups: FlowPart['groups']): GroupSettings {

@@ -4,6 +4,7 @@
  */
 import type { SiteName } from '../base/ids.ts';
 import type { TopologyFile } from './file-schema.ts';
+import { isAllPass } from './lane.ts';
 import { proveRoutes } from './loop-proof.ts';
 import type { Topology } from './model.ts';
 import type { Problem, ProblemPath } from './problems.ts';
@@ -16,6 +17,7 @@ export function brokenRules(file: TopologyFile, topology: Topology): Problem[] {
     ...retired(file),
     ...doubleFlows(file),
     ...homes(file),
+    ...recompressed(file, topology),
     ...routes(topology),
   ];
 }
@@ -125,6 +127,17 @@ function homes(file: TopologyFile): Problem[] {
   check(file.defaults.groups?.modes ?? {}, ['defaults']);
   file.flows?.forEach(({ groups }, index) => check(groups?.modes ?? {}, ['flows', index]));
   return problems;
+}
+
+/** In the pass lane batches travel as they are: a codec to write with would say nothing. */
+function recompressed(file: TopologyFile, topology: Topology): Problem[] {
+  return topology.flows.flatMap((flow, index) => {
+    if (!isAllPass(flow) || flow.compression === 'source') return [];
+    const isDefault = file.flows?.[index]?.compression === undefined;
+    const path = isDefault ? ['defaults', 'compression'] : ['flows', index, 'compression'];
+    const message = `compression: ${flow.compression} in flow ${flow.id}, whose lane is pass`;
+    return [{ path, message: `${message}: its batches keep the codec they have` }];
+  });
 }
 
 function routes(topology: Topology): Problem[] {

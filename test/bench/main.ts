@@ -29,7 +29,7 @@ const help = `npm run bench -- [WORK] [options]
   --sizes 100,1024          bytes per record
   --records 4000000,800000  records, one count for each size
   --codecs none             none, gzip, snappy, lz4, zstd: several with commas
-  --replicators causeway,mm2   also mm2-defaults
+  --replicators causeway,mm2   also causeway-pass, mm2-defaults
   --runs 3                  rounds; each measures every replicator once
   --partitions 4
   --batch-bytes 16384       batch.size of the producer that loads the source

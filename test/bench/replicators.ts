@@ -156,6 +156,7 @@ const mm2Log = [
 /** By the names that the command line takes. */
 export const replicators: Readonly<Record<string, () => Replicator>> = {
   causeway: () => causeway(),
+  'causeway-pass': () => causeway({ name: 'Causeway, pass lane', flow: 'lane: pass' }),
   mm2: () => mirrorMaker(true),
   'mm2-defaults': () => mirrorMaker(false),
 };

@@ -6,6 +6,7 @@ import { crc32c } from '@node-rs/crc32';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import type { DecodedRecord } from '../../src/records/decode-records.ts';
 import { parseOrigin } from '../../src/records/origin.ts';
+import type { Lane } from '../../src/topology/model.ts';
 import { records } from '../bench/compare.ts';
 
 export interface LogColumns {
@@ -33,20 +34,57 @@ function digest({ key, value, timestampMs }: DecodedRecord): number {
   );
 }
 
-export async function readColumns(
+async function readColumns(
   cluster: KafkaCluster,
   topic: string,
   partition: number,
-  isCopy: boolean,
+  originOf: (record: DecodedRecord) => number,
 ): Promise<LogColumns> {
   const columns = { offsets: [] as number[], origins: [] as number[], digests: [] as number[] };
   for await (const record of records(cluster, topic, partition)) {
-    const stamp = parseOrigin(record.headers.at(-1)?.value ?? Buffer.alloc(0));
     columns.offsets.push(record.offset);
-    columns.origins.push(isCopy ? (stamp?.offset ?? -1) : record.offset);
+    columns.origins.push(originOf(record));
     columns.digests.push(digest(record));
   }
   return columns;
+}
+
+/** How copies were carried: `both` where the lane was changed on the way. */
+export type Carried = Lane | 'both';
+
+/** @throws Error naming what was wanted */
+export function carriedBy(text: string): Carried {
+  const found = (['stamp', 'pass', 'both'] as const).find((one) => one === text);
+  if (found === undefined) throw new Error(`--lane ${text}: stamp, pass or both`);
+  return found;
+}
+
+/**
+ * Both ends of a partition. A copy without a stamp is known by its key: each record is to have one
+ * of its own, and no headers.
+ */
+export async function readBoth(
+  source: KafkaCluster,
+  target: KafkaCluster,
+  place: { readonly topic: string; readonly partition: number },
+  carried: Carried,
+): Promise<CopiedLog> {
+  const { topic, partition } = place;
+  const keys = new Map<string, number>();
+  const born = await readColumns(source, topic, partition, ({ offset, key }) => {
+    keys.set(key?.toString('latin1') ?? '', offset);
+    return offset;
+  });
+  if (keys.size !== born.offsets.length) throw new Error(`${topic}/${partition}: a key twice`);
+  const copied = await readColumns(target, `${source.name}.${topic}`, partition, (record) => {
+    const stamp = record.headers.at(-1);
+    if ((stamp === undefined ? 'pass' : 'stamp') === carried || carried === 'both') {
+      if (stamp !== undefined) return parseOrigin(stamp.value ?? Buffer.alloc(0))?.offset ?? -1;
+      return keys.get(record.key?.toString('latin1') ?? '') ?? -1;
+    }
+    return -1;
+  });
+  return { born, copied };
 }
 
 /** A record that came with other contents counts as lost. */

@@ -7,6 +7,7 @@ test('leaders of both sites moved, a broker frozen, under load: 0 lost, 0 twice'
   const reading = await causeFaults(
     {
       seed: 3,
+      lane: 'stamp',
       freezeMs: 8_000,
       faults: [
         ['leaders move', 'east'],

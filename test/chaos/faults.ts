@@ -1,5 +1,5 @@
 /**
- * `npm run faults [-- --freeze-seconds 20] [--only restart]`: two sites of three brokers each, an
+ * `npm run faults [-- --freeze-seconds 20] [--only restart] [--lane pass]`: two sites of three brokers each, an
  * agent, a load that never stops; leaders move, brokers are restarted, killed and frozen, and run
  * out of disk (which needs root), at the source and at the target. After each everything crosses
  * again; in the end everything is read.
@@ -10,6 +10,7 @@ import type { SandboxSite } from '../../src/sandbox/sandbox.ts';
 import { moveLeaders } from '../support/broker-orders.ts';
 import { Load } from '../support/load.ts';
 import { Seeded } from '../support/seeded.ts';
+import { carriedBy, type Carried } from './copied-log.ts';
 import { fillDisk } from './small-disk.ts';
 import {
   isClean,
@@ -69,6 +70,7 @@ export const acts = {
 export interface FaultOptions {
   readonly seed: number;
   readonly freezeMs: number;
+  readonly lane: Carried;
   readonly faults: readonly (readonly [act: keyof typeof acts, site: 'east' | 'west'])[];
 }
 
@@ -83,6 +85,7 @@ export async function causeFaults(options: FaultOptions, say: Say): Promise<Read
     partitions,
     agents: 1,
     extraConfig,
+    lane: options.lane,
     say,
   });
   let isGood = false;
@@ -118,13 +121,14 @@ if (process.argv[1]?.endsWith('faults.ts') === true) {
       seed: { type: 'string', default: '1' },
       only: { type: 'string', default: '' },
       'freeze-seconds': { type: 'string', default: '20' },
+      lane: { type: 'string', default: 'stamp' },
     },
   });
   const faults = allFaults.filter(([act]) => act.includes(values.only));
   const freezeMs = Number(values['freeze-seconds']) * 1_000;
-  const reading = await causeFaults({ seed: Number(values.seed), freezeMs, faults }, (text) => {
-    process.stderr.write(`${text}\n`);
-  });
+  const lane = carriedBy(values.lane);
+  const options = { seed: Number(values.seed), freezeMs, lane, faults };
+  const reading = await causeFaults(options, (text) => void process.stderr.write(`${text}\n`));
   process.stdout.write(`${JSON.stringify(reading, null, 1)}\n`);
   process.exit(isClean(reading) ? 0 : 1);
 }

@@ -3,8 +3,15 @@ import { test } from 'node:test';
 import { killAgents } from './kill-agent.ts';
 import { isClean } from './tormented-mesh.ts';
 
-test('an agent killed with -9 under load, and a frozen one: 0 lost, 0 twice, in order, exact', async () => {
-  const report = await killAgents({ kills: 3, seed: 7, brokers: 1, freezeMs: 0 }, () => undefined);
-  assert.ok(isClean(report), JSON.stringify(report));
-  assert.ok(report.produced > 5_000);
-});
+for (const [lane, seed] of [
+  ['stamp', 7],
+  ['pass', 8],
+  ['both', 9],
+] as const) {
+  test(`lane ${lane}: an agent killed with -9 under load, and a frozen one: 0 lost, 0 twice, in order, exact`, async () => {
+    const options = { kills: 3, seed, brokers: 1, freezeMs: 0, lane } as const;
+    const report = await killAgents(options, () => undefined);
+    assert.ok(isClean(report), JSON.stringify(report));
+    assert.ok(report.produced > 5_000);
+  });
+}

@@ -1,13 +1,16 @@
 /**
- * `npm run kill -- --kills 30 [--seed 1] [--freeze-seconds 60] [--brokers 3]`: an agent under load
- * is killed with -9 at random moments, and once frozen while a second agent takes over. Then
- * everything is read on both sides. Half of the partitions hold records of years back, of which the
- * brokers forget within seconds who wrote them.
+ * `npm run kill -- --kills 30 [--seed 1] [--freeze-seconds 60] [--brokers 3] [--lane pass]`: an agent
+ * under load is killed with -9 at random moments, and once frozen while a second agent takes over.
+ * Then everything is read on both sides. The source has markers in it, so that offsets do not step
+ * together, and half of the partitions hold records of years back, of which the brokers forget
+ * within seconds who wrote them. With `--lane both` the topology changes between the lanes from one
+ * life to the next.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { Load } from '../support/load.ts';
+import { carriedBy, type Carried } from './copied-log.ts';
 import { Seeded } from '../support/seeded.ts';
 import { isClean, topic, TormentedMesh, type Reading, type Say } from './tormented-mesh.ts';
 
@@ -15,6 +18,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** How old the records of each partition are: as they come, two days, two years, as they come. */
 const agesMs = [0, 2 * dayMs, 730 * dayMs, 0];
 const partitions = agesMs.length;
+/** Odd, so that all codecs meet them. */
+const markerRounds = 7;
 /** Brokers forget producers of records this old, and with them sequences and fences, in seconds. */
 const extraConfig = {
   'producer.id.expiration.ms': '5000',
@@ -28,6 +33,7 @@ export interface KillOptions {
   readonly brokers: 1 | 3;
   /** How long the agent is frozen in the end, at least as long as a second one takes over. */
   readonly freezeMs: number;
+  readonly lane: Carried;
 }
 
 /** Rounds of work and death, then a freeze while a second agent takes over. */
@@ -42,6 +48,7 @@ async function torment(
     await mesh.copying(agent);
     await sleep(seeded.next() * 2_000);
     await agent.kill();
+    mesh.setLane(kill);
     say(`kill ${kill} of ${options.kills}`);
     agent = await mesh.startAgent();
   }
@@ -59,13 +66,13 @@ async function torment(
 }
 
 export async function killAgents(options: KillOptions, say: Say): Promise<Reading> {
-  const { brokers, seed } = options;
+  const { brokers, seed, lane } = options;
   const seeded = new Seeded(seed);
-  const mesh = await TormentedMesh.open({ brokers, partitions, agents: 2, extraConfig, say });
+  const mesh = await TormentedMesh.open({ brokers, partitions, agents: 2, extraConfig, lane, say });
   let isGood = false;
   try {
     const timestampMs = (partition: number): number => Date.now() - (agesMs[partition] ?? 0);
-    const load = new Load(mesh.east, { topic, partitions, timestampMs });
+    const load = new Load(mesh.east, { topic, partitions, timestampMs, markerRounds });
     const agent = await torment(mesh, options, seeded, say);
     say(`${await load.stop()} records produced; waiting for the rest to cross`);
     const reading = await mesh.read(agent, seeded);
@@ -84,6 +91,7 @@ if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
       seed: { type: 'string', default: '1' },
       brokers: { type: 'string', default: '1' },
       'freeze-seconds': { type: 'string', default: '60' },
+      lane: { type: 'string', default: 'stamp' },
     },
   });
   const options = {
@@ -91,6 +99,7 @@ if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
     seed: Number(values.seed),
     brokers: values.brokers === '3' ? 3 : 1,
     freezeMs: Number(values['freeze-seconds']) * 1_000,
+    lane: carriedBy(values.lane),
   } as const;
   const reading = await killAgents(options, (text) => void process.stderr.write(`${text}\n`));
   process.stdout.write(`${JSON.stringify({ ...options, ...reading }, null, 1)}\n`);

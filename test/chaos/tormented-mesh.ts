@@ -16,7 +16,13 @@ import { startAgent, type AgentProcess } from '../support/agent-process.ts';
 import { testDeps } from '../support/deps.ts';
 import type { Seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
-import { compareColumns, readColumns, type Compared, type CopiedLog } from './copied-log.ts';
+import {
+  compareColumns,
+  readBoth,
+  type Carried,
+  type Compared,
+  type CopiedLog,
+} from './copied-log.ts';
 
 export const topic = 'orders';
 export const remoteTopic = `east.${topic}`;
@@ -31,6 +37,8 @@ export interface MeshOptions {
   readonly partitions: number;
   readonly agents: number;
   readonly extraConfig?: Readonly<Record<string, string>>;
+  /** `both`: as `setLane` says, from one life of an agent to the next. */
+  readonly lane?: Carried;
   readonly say: Say;
 }
 
@@ -57,6 +65,8 @@ export class TormentedMesh implements AsyncDisposable {
   readonly east: KafkaCluster;
   readonly west: KafkaCluster;
   readonly #options: MeshOptions;
+  /** The topology file as the sandbox wrote it. */
+  readonly #file: string;
   readonly #scope: Scope;
 
   private constructor(
@@ -70,6 +80,7 @@ export class TormentedMesh implements AsyncDisposable {
     this.east = parts.east;
     this.west = parts.west;
     this.#options = options;
+    this.#file = readFileSync(parts.sandbox.meshFile, 'utf8');
     this.#scope = scope;
   }
 
@@ -87,11 +98,10 @@ export class TormentedMesh implements AsyncDisposable {
           testDeps(),
         ),
       );
-      const mesh = readFileSync(sandbox.meshFile, 'utf8');
-      writeFileSync(sandbox.meshFile, `${mesh}defaults: {topics: {include: [${topic}]}}\n`);
       const east = scope.own(await open(sandbox.site('east')));
       const west = scope.own(await open(sandbox.site('west')));
       const made = new TormentedMesh(dir, { sandbox, east, west }, options, scope);
+      made.setLane(0);
       await made.makeTopic(east);
       return made;
     });
@@ -99,6 +109,15 @@ export class TormentedMesh implements AsyncDisposable {
 
   get partitions(): number[] {
     return Array.from({ length: this.#options.partitions }, (_, partition) => partition);
+  }
+
+  /** Before each life of an agent, with its number: as it then finds it in the topology. */
+  setLane(life: number): void {
+    const { lane: carried = 'stamp' } = this.#options;
+    const lane = carried === 'both' ? (['stamp', 'pass'] as const)[life % 2] : carried;
+    const versioned = this.#file.replace(/^version: .*$/m, `version: ${life + 1}`);
+    const text = `${versioned}defaults: {topics: {include: [${topic}]}, lane: ${lane}}\n`;
+    writeFileSync(this.sandbox.meshFile, text);
   }
 
   async makeTopic(cluster: KafkaCluster): Promise<void> {
@@ -169,10 +188,10 @@ export class TormentedMesh implements AsyncDisposable {
       async () => {
         const found: CopiedLog[] = [];
         for (const partition of this.partitions) {
-          const born = await readColumns(this.east, topic, partition, false);
-          const copied = await readColumns(this.west, remoteTopic, partition, true);
-          if (copied.offsets.length < born.offsets.length) return undefined;
-          found.push({ born, copied });
+          const { lane = 'stamp' } = this.#options;
+          const log = await readBoth(this.east, this.west, { topic, partition }, lane);
+          if (log.copied.offsets.length < log.born.offsets.length) return undefined;
+          found.push(log);
         }
         return found;
       },

@@ -8,6 +8,8 @@
 import assert from 'node:assert/strict';
 import type { PlainHeader, PlainRecord } from '../../src/records/build-batch.ts';
 import type { Codec } from '../../src/records/codecs.ts';
+import { stampOnly } from '../../src/topology/lane.ts';
+import type { Lane, LaneChoice } from '../../src/topology/model.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { awkwardLoad, awkwardPartitions, perform, type LoadOptions } from './awkward-load.ts';
 import { sameBytes } from './checkers.ts';
@@ -30,9 +32,14 @@ export const anyTime: Readonly<Record<string, string>> = {
   'message.timestamp.after.max.ms': '9223372036854775807',
 };
 
-interface Crossing {
+/** A flow whose copies are compared. */
+export interface Way {
   readonly from: TestSite;
   readonly to: TestSite;
+  readonly lane: Lane;
+}
+
+interface Crossing extends Way {
   readonly topic: string;
   readonly load: LoadOptions;
 }
@@ -41,13 +48,15 @@ export async function crossAwkwardRecords(
   family: ClientFamily,
   from: TestSite,
   to: TestSite,
+  lane: Lane = 'stamp',
 ): Promise<void> {
+  const way = { from, to, lane };
   const prefix = uniqueName(`awkward-${family}`);
   const nowMs = Date.now();
   const crossings = allCodecs.map((codec, index): Crossing => {
     const seed = index * 10 + families.indexOf(family) * 2 + (from === 'east' ? 0 : 1);
     const load = { seed, records: recordsPerTopic, nowMs, family, codec };
-    return { from, to, topic: `${prefix}.${codec}`, load };
+    return { ...way, topic: `${prefix}.${codec}`, load };
   });
   await using source = await openTestCluster(from);
   for (const { topic } of crossings) await makeTopic(source, topic, awkwardPartitions, anyTime);
@@ -57,11 +66,16 @@ export async function crossAwkwardRecords(
   };
   // Some of it waits for the flow, some is written under its eyes.
   await produce(crossings.slice(0, 2));
-  await using running = await startFlow({ from, to, topics: `${prefix}.*` });
+  await using running = await startFlow({
+    from,
+    to,
+    topics: `${prefix}.*`,
+    settings: { lane: only(lane) },
+  });
   await produce(crossings.slice(2));
   const topics = crossings.map(({ topic }) => topic);
   await allCopied(running, source, topics);
-  const digests = await compareDigests(from, to, topics, families);
+  const digests = await compareDigests(way, topics, families);
   for (const crossing of crossings) await compareRecords(crossing, digests);
   assert.deepEqual(running.events, []);
 }
@@ -99,10 +113,16 @@ export async function allCopied(
 /** Digests of the source, as both families read it, by `topic/partition`. */
 type Digests = ReadonlyMap<string, string>;
 
-/** Both ends read by clients that are not ours: the copies are what the sources are, stamped. */
+/** All topics in that lane. */
+export function only(lane: Lane): LaneChoice {
+  return { ...stampOnly, default: lane };
+}
+
+/**
+ * Both ends read by clients that are not ours: the copies are what the sources are, stamped or not.
+ */
 async function compareDigests(
-  from: TestSite,
-  to: TestSite,
+  { from, to, lane }: Way,
   topics: readonly string[],
   readers: readonly ClientFamily[],
 ): Promise<Digests> {
@@ -112,7 +132,10 @@ async function compareDigests(
       foreignDigests(
         family,
         from,
-        topics.flatMap((topic) => [{ topic }, { topic, stampedFrom: `${from}/${topic}` }]),
+        topics.flatMap((topic) => [
+          { topic },
+          lane === 'pass' ? { topic } : { topic, stampedFrom: `${from}/${topic}` },
+        ]),
       ),
       foreignDigests(
         family,
@@ -140,30 +163,28 @@ async function compareDigests(
 
 /** What was meant, what the source has, what has arrived. */
 async function compareRecords(crossing: Crossing, digests: Digests): Promise<void> {
-  const { from, to, topic, load } = crossing;
+  const { from, topic, load } = crossing;
   const { expected } = awkwardLoad(load);
   const source = await readTopic(brokersOf(from), topic);
   assert.equal(source.length, awkwardPartitions);
   for (const [partition, born] of source.entries()) {
     assertSame(born, expected[partition]!, `${topic}/${partition} as written`);
   }
-  const count = await compareCopy(from, to, topic, digests);
+  const count = await compareCopy(crossing, topic, digests);
   assert.ok(count > load.records * 0.95, `${count} records of ${load.records}`);
 }
 
 /** What is committed at both ends, by our own decoder and by others. Returns how many records. */
 export async function compareEnds(
-  from: TestSite,
-  to: TestSite,
+  way: Way,
   topic: string,
   readers: readonly ClientFamily[] = families,
 ): Promise<number> {
-  return compareCopy(from, to, topic, await compareDigests(from, to, [topic], readers));
+  return compareCopy(way, topic, await compareDigests(way, [topic], readers));
 }
 
 async function compareCopy(
-  from: TestSite,
-  to: TestSite,
+  { from, to, lane }: Way,
   topic: string,
   digests: Digests,
 ): Promise<number> {
@@ -175,7 +196,8 @@ async function compareCopy(
     const where = `${topic}/${partition}`;
     const copied = target[partition]!;
     assert.equal(digestOf(born), digests.get(where), `${where} as others read it`);
-    assertSame(copied, stamped(born, from, topic, partition), `${where} as copied`);
+    const wanted = lane === 'pass' ? born : stamped(born, from, topic, partition);
+    assertSame(copied, wanted, `${where} as copied`);
     count += copied.length;
   }
   await readByKcat(to, `${from}.${topic}`, count);

@@ -11,6 +11,7 @@ import { defaultTimings, type FlowEvent, type FlowTimings } from '../../src/flow
 import { FlowControls } from '../../src/flow/flow-controls.ts';
 import { Flow } from '../../src/flow/flow.ts';
 import { TargetLimits } from '../../src/flow/target-limits.ts';
+import { TopicLanes } from '../../src/flow/topic-lanes.ts';
 import { ensureInternalTopics } from '../../src/kafka/internal-topics.ts';
 import { openSlotShare } from '../../src/kafka/slot-group.ts';
 import { openStateLog } from '../../src/kafka/state-topic.ts';
@@ -99,6 +100,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       epochs: maps.epochs,
       controls: flowControls,
       acls: controls.ledger,
+      passes: maps.passes,
+      lanes: new TopicLanes(settings, { source, target, clock: deps.clock, rereadMs: 300 }),
       limits: new TargetLimits(deps.clock),
       budget: new ByteBudget(64 * 1024 * 1024),
       pool: new BufferPool(),

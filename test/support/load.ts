@@ -1,7 +1,7 @@
 /**
  * Writes to all partitions of a topic until it is stopped, whatever happens to the brokers: what
- * was not acknowledged is sent again, so a record may be born twice. What counts is what the log
- * holds in the end.
+ * was not acknowledged is sent again, under other keys, so that each record has one of its own.
+ * What counts is what the log holds in the end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorMessage, isMeshError } from '../../src/base/errors.ts';
@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly pauseMs?: number;
   /** Of the records of a partition; the present unless told. */
   readonly timestampMs?: (partition: number) => number;
+  /** After so many batches a partition gets a transaction marker, which is not copied. */
+  readonly markerRounds?: number;
 }
 
 export class Load {
@@ -60,16 +62,20 @@ export class Load {
   }
 
   async #write(partition: number): Promise<void> {
-    const { pauseMs = 5, timestampMs = Date.now } = this.#options;
+    const { pauseMs = 5, timestampMs = Date.now, markerRounds = Infinity } = this.#options;
     for (let round = 0; !this.#stop.signal.aborted; round += 1) {
-      const records = Array.from({ length: 1 + (round % 60) }, (_, index) => ({
-        key: Buffer.from(`${partition}-${round}-${index}`),
-        value: Buffer.alloc(index * 7, 'v'),
-        timestampMs: timestampMs(partition),
-      }));
-      const codec = allCodecs[(round + partition) % allCodecs.length] ?? 'none';
-      const batch = encodeBatch(records, { codec });
-      if (await this.#append(partition, batch)) this.#acknowledged += records.length;
+      const count = 1 + (round % 60);
+      const batch = (attempt: number): Buffer => {
+        const records = Array.from({ length: count }, (_, index) => ({
+          key: Buffer.from(`${partition}-${round}-${index}-${attempt}`),
+          value: Buffer.alloc(index * 7, 'v'),
+          timestampMs: timestampMs(partition),
+        }));
+        const codec = allCodecs[(round + partition) % allCodecs.length] ?? 'none';
+        return encodeBatch(records, { codec });
+      };
+      if (await this.#append(partition, batch)) this.#acknowledged += count;
+      if ((round + partition) % markerRounds === 0) await this.#mark(partition);
       await sleep(pauseMs);
     }
     await this.#links[partition]?.[Symbol.asyncDispose]();
@@ -78,13 +84,13 @@ export class Load {
   readonly #links: (BrokerLink | undefined)[] = [];
 
   /** True when it was acknowledged; false when stopped before that. */
-  async #append(partition: number, batch: Buffer): Promise<boolean> {
-    while (!this.#stop.signal.aborted) {
+  async #append(partition: number, batch: (attempt: number) => Buffer): Promise<boolean> {
+    for (let attempt = 0; !this.#stop.signal.aborted; attempt += 1) {
       try {
         const { topic } = this.#options;
         const link = (this.#links[partition] ??= await this.#open(partition));
         const [answer] = await link.produce({
-          batches: [{ topic, partition, batch }],
+          batches: [{ topic, partition, batch: batch(attempt) }],
           timeoutMs: produceMs,
         });
         const code = answer?.errorCode ?? -1;
@@ -98,6 +104,18 @@ export class Load {
       await sleep(againMs);
     }
     return false;
+  }
+
+  async #mark(partition: number): Promise<void> {
+    const { topic } = this.#options;
+    const transactionalId = `load-${partition}`;
+    const onProducerId = (): Promise<void> => Promise.resolve();
+    try {
+      const asked = { topic, partition, transactionalId, onProducerId };
+      await this.#cluster.fence(asked, this.#stop.signal);
+    } catch (error) {
+      if (!isMeshError(error) || !(error.retriable || error.code === 'aborted')) throw error;
+    }
   }
 
   async #open(partition: number): Promise<BrokerLink> {

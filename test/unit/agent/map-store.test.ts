@@ -125,3 +125,35 @@ test('what a peer tells again is not stored again', async () => {
     assert.deepEqual(names(log.records), names([...segments, ...more]));
   });
 });
+
+const copy = { flow: 'east->west', topic: 'orders', partition: 0 };
+const producer = { producerId: 7n, producerEpoch: 1 };
+
+function kindOf({ key, value }: StateRecord): string {
+  return `${key.toString('latin1').split('/')[0]}${value === null ? ' forgotten' : ''}`;
+}
+
+test('the journal of the pass lane is forgotten behind the map that says the same, never alone', async () => {
+  const log = new MemoryLog();
+  const maps = new MapStore(log, testDeps());
+  for (const number of [0, 1]) {
+    const runs = [{ sequence: number * 10, sourceOffset: number * 20 }];
+    await maps.passes.put({ copy, producer, number }, { generation: 1, runs });
+  }
+  const map = maps.book.writer({ ...copy, generation: 1 });
+  map.begin(1, { source: 0, target: 1 }, true);
+  map.append({ sourceOffset: 0, targetOffset: 1, length: 12 });
+  maps.passes.retire(copy, producer, 1);
+  log.isFailing = true;
+  await assert.rejects(maps.store(), /no leader/);
+  const first = { baseSequence: 0, recordCount: 1 };
+  assert.ok(maps.passes.find(copy, producer, first), 'what is not stored is not forgotten');
+  log.isFailing = false;
+  log.records.length = 0;
+  await maps.store();
+  assert.deepEqual([...new Set(log.records.map(kindOf))], ['map', 'pass forgotten']);
+  const { length } = log.records;
+  assert.equal(maps.passes.find(copy, producer, first), undefined);
+  await maps.store();
+  assert.equal(log.records.length, length, 'nothing has changed since');
+});

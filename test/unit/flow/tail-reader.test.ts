@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { PassJournal } from '../../../src/flow/pass-journal.ts';
 import type { FlowContext } from '../../../src/flow/flow-context.ts';
 import type { LinkShelf } from '../../../src/flow/link-shelf.ts';
 import { TailReader } from '../../../src/flow/tail-reader.ts';
@@ -33,9 +34,11 @@ function readerOf(batches: readonly Buffer[]): TailReader {
     },
   };
   // Only what the reader asks for is there.
-  const context = { deps: testDeps(), target: { leader: () => 1 } } as unknown as FlowContext;
+  const passes = new PassJournal(() => Promise.resolve(), testDeps().clock);
+  const target = { leader: () => 1 };
+  const context = { deps: testDeps(), target, passes } as unknown as FlowContext;
   const links = { get: () => Promise.resolve(link) } as unknown as LinkShelf;
-  const filter = { site: 'east', topic: 'orders', partition: 0, generation: 1 };
+  const filter = { flow: 'east->west', site: 'east', topic: 'orders', partition: 0, generation: 1 };
   return new TailReader(
     context,
     links,
@@ -51,7 +54,7 @@ test('a tail that comes in several fetches is read whole', async () => {
   const { runs, hasRecords } = await reader.read(0, 15, signal);
   assert.deepEqual(runs, [{ sourceOffset: 100, targetOffset: 0, length: 15 }]);
   assert.equal(hasRecords, true);
-  assert.deepEqual((await reader.last(0, 15, signal)).run?.length, 15);
+  assert.deepEqual((await reader.last(0, 15, signal)).runs[0]?.length, 15);
 });
 
 test('stamps in batches of other producers are not ours', async () => {

@@ -15,6 +15,8 @@ interface Log {
   readonly end: number;
   /** Copies that are in it. */
   readonly runs: readonly Run[];
+  /** Of copies before that offset neither stamp nor journal tells what they are. */
+  readonly toldFrom?: number;
 }
 
 /** A map that knows 150 copies: 100 from target offset 1 on, 50 more behind a marker. */
@@ -39,17 +41,24 @@ function question(
   const context = {
     settings: { id: 'east->west', from: 'east', to: 'west', onTargetReset: policy },
     maps,
+    passes: { has: () => log.toldFrom !== undefined, sync: () => Promise.resolve() },
+    lanes: { of: () => ({ lane: 'stamp', why: '' }) },
     target: { cluster },
     onEvent: (event: FlowEvent) => events.push(event),
   } as unknown as FlowContext;
-  const read = (from: number, to: number): Promise<{ runs: Run[] }> => {
-    const runs = log.runs.flatMap(({ sourceOffset, targetOffset, length }) => {
+  const read = (from: number, to: number): Promise<{ runs: Run[]; untold?: number }> => {
+    const all = log.runs.flatMap(({ sourceOffset, targetOffset, length }) => {
       const begin = Math.max(from, targetOffset);
       const count = Math.min(to, targetOffset + length) - begin;
       const clipped = { sourceOffset: sourceOffset + begin - targetOffset, targetOffset: begin };
       return count > 0 ? [{ ...clipped, length: count }] : [];
     });
-    return Promise.resolve({ runs });
+    const isTold = ({ targetOffset }: Run): boolean => targetOffset >= (log.toldFrom ?? 0);
+    const untold = all.filter((run) => !isTold(run)).at(-1);
+    const runs = all.filter(isTold);
+    return Promise.resolve(
+      untold === undefined ? { runs } : { runs, untold: untold.targetOffset + untold.length - 1 },
+    );
   };
   const ends = { sourceStart, sourceEnd: 150, targetStart: log.start, targetEnd: log.end };
   const asked = {
@@ -80,6 +89,13 @@ describe('whether copies vanished from a target', () => {
     test(what, async () => assert.equal(await isCut(question(log).asked), wanted));
   }
 
+  test('a copy that the journal of the pass lane has forgotten is what the map says', async () => {
+    const whole = { start: 0, end: 160, runs: [first, second], toldFrom: 200 };
+    assert.equal(await isCut(question(whole).asked), false);
+    const cut = { start: 0, end: 160, runs: [first], toldFrom: 200 };
+    assert.equal(await isCut(question(cut).asked), true);
+  });
+
   test('from a compacted log the last copy may be gone', async () => {
     const log = { start: 0, end: 160, runs: [first] };
     assert.equal(await isCut(question(log, { cleanup: 'compact' }).asked), false);
@@ -98,6 +114,24 @@ test('what vanished is told with its range, and copied again from there on', asy
   assert.deepEqual([map?.forward(105n).offset, map?.forward(105n).certainty], [107n, 'exact']);
   assert.ok(Number(map?.forward(130n).offset) <= 112);
   assert.equal(map?.frontier?.scannedEnd, 110);
+});
+
+test('in the pass lane the cut is where the last copy stands that the map knows', async () => {
+  // The last 20 of these are in the journal, or all, or none.
+  for (const toldFrom of [92, 112, 0]) {
+    const log = { start: 0, end: 125, runs: [first, { ...second, length: 10 }], toldFrom };
+    assert.deepEqual(await findCut(question(log).asked), { source: 110, strays: [] });
+  }
+  // Written behind the cut, and known to the journal: copied again.
+  const stray = { sourceOffset: 150, targetOffset: 115, length: 5 };
+  const log = { start: 0, end: 125, runs: [first, stray], toldFrom: 102 };
+  assert.deepEqual(await findCut(question(log).asked), { source: 100, strays: [stray] });
+});
+
+test('a copy that neither the journal nor the map knows: nobody guesses where copying stood', async () => {
+  const unknown = { sourceOffset: 150, targetOffset: 155, length: 5 };
+  const log = { start: 0, end: 160, runs: [first, unknown], toldFrom: 200 };
+  await assert.rejects(findCut(question(log).asked), /^MeshError: .* written in the pass lane/);
 });
 
 test('what the source does not have any more either is lost, and told so', async () => {

@@ -5,6 +5,7 @@ import { isMeshError } from '../../../src/base/errors.ts';
 import { siteName } from '../../../src/base/ids.ts';
 import { topologyDifferences } from '../../../src/topology/diff.ts';
 import { topologyJsonSchema } from '../../../src/topology/json-schema.ts';
+import { wantedLane } from '../../../src/topology/lane.ts';
 import { proveRoutes } from '../../../src/topology/loop-proof.ts';
 import { parseTopology } from '../../../src/topology/parse.ts';
 
@@ -56,6 +57,22 @@ describe('topology files', () => {
     const text = `${pair}flows:\n  - {from: east, to: west, topics: {include: [a]}}\n`;
     const topology = parseTopology(text, 'mesh.yaml');
     assert.deepEqual(topology.flows[0]?.topics, { include: ['a'], exclude: [] });
+  });
+
+  test('a lane is one for all topics, or told by patterns: where two match, stamp wins', () => {
+    const laneIn = (lane: string): ((topic: string) => string) => {
+      const text = `${pair}flows:\n  - {from: east, to: west, lane: ${lane}}\n`;
+      const [flow] = parseTopology(text, 'mesh.yaml').flows;
+      assert.ok(flow !== undefined);
+      return (topic) => wantedLane(flow, topic);
+    };
+    assert.equal(wantedLane(parseTopology(pair, 'pair.yaml').flows[0]!, 'orders'), 'stamp');
+    assert.equal(laneIn('pass')('orders'), 'pass');
+    const some = laneIn('{pass: ["metrics\\\\..*", "logs"], stamp: [".*audit"]}');
+    const names = ['orders', 'metrics.cpu', 'logs', 'logs2', 'metrics.audit'];
+    assert.deepEqual(names.map(some), ['stamp', 'pass', 'pass', 'stamp', 'stamp']);
+    const most = laneIn('{default: pass, stamp: [orders]}');
+    assert.deepEqual(['orders', 'metrics'].map(most), ['stamp', 'pass']);
   });
 
   test('the hash depends on content, not on order, comments or white space', () => {
@@ -181,9 +198,19 @@ describe('topology files', () => {
       /sync\.configs: found 5, wanted true, false or \{include, exclude\}/,
     ],
     [
-      'what is not there yet',
-      pair.replace('defaults:', 'defaults:\n  lane: pass'),
-      /lanes other than stamp: not available/,
+      'a lane that there is not',
+      pair.replace('defaults:', 'defaults:\n  lane: fast'),
+      /defaults\.lane: found "fast", wanted stamp, pass, or \{default/,
+    ],
+    [
+      'a list of a lane that there is not',
+      pair.replace('defaults:', 'defaults:\n  lane: {fast: ["a"]}'),
+      /defaults\.lane/,
+    ],
+    [
+      'a codec for batches that stay as they are',
+      `${pair}flows:\n  - {from: east, to: west, lane: pass, compression: zstd}\n`,
+      /:21:\d+: compression: zstd in flow east->west, whose lane is pass/,
     ],
   ];
   for (const [name, text, pattern] of rules) {
