@@ -114,28 +114,32 @@ for (const [from, to] of [
       assert.deepEqual([...new Set(told(running.events))], [`source_reset [100, 150) at ${from}`]);
     });
 
-    test('a target made again under load: nothing stray in it, all copied again', async () => {
+    test('a target deleted under load: others go on, nothing stray in it, all copied again', async () => {
       await using source = await openTestCluster(from);
       await using target = await openTestCluster(to);
       const topic = uniqueName('target-again');
+      const other = `${topic}-other`;
       const stateTopic = await newStateTopic(to);
-      await makeTopic(source, topic);
+      for (const one of [topic, other]) await makeTopic(source, one);
       let count = 0;
       const append = async (): Promise<void> => {
-        await appendRecords(source, topic, 0, numbered(20));
+        for (const one of [topic, other]) await appendRecords(source, one, 0, numbered(20));
         count += 20;
       };
       await append();
       {
-        await using running = await startFlow({ from, to, topics: topic, stateTopic, timings });
-        await copiedTo(running, count);
+        const topics = `${topic}.*`;
+        await using running = await startFlow({ from, to, topics, stateTopic, timings });
+        await copiedTo(running, count, topic);
         await target.deleteTopics([`${from}.${topic}`]);
         // The flow makes it again by itself.
         await until('the pause', async () => {
           await append();
-          return /^target_reset/.test(partitionOf(running)?.why ?? '');
+          return /^target_reset/.test(partitionOf(running, topic)?.why ?? '');
         });
-        await pausedFor(running, /the copy of .* was deleted and made again; \[0, \d+\) at/);
+        await pausedFor(running, /the copy of .* was deleted and made again; \[0, \d+\) at/, topic);
+        await append();
+        await copiedTo(running, count, other);
         assert.match(told(running.events).join(), /^target_reset \[0, \d+\) at \w+$/);
         assert.deepEqual(await readAll(target, `${from}.${topic}`, 0), []);
       }
