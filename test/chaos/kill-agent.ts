@@ -18,6 +18,8 @@ const dayMs = 24 * 60 * 60 * 1000;
 /** How old the records of each partition are: as they come, two days, two years, as they come. */
 const agesMs = [0, 2 * dayMs, 730 * dayMs, 0];
 const partitions = agesMs.length;
+/** In the pass lane each batch is a request: agents that live for seconds are to keep up. */
+const pauseMs = 30;
 /** Odd, so that all codecs meet them. */
 const markerRounds = 7;
 /** Brokers forget producers of records this old, and with them sequences and fences, in seconds. */
@@ -72,7 +74,7 @@ export async function killAgents(options: KillOptions, say: Say): Promise<Readin
   let isGood = false;
   try {
     const timestampMs = (partition: number): number => Date.now() - (agesMs[partition] ?? 0);
-    const load = new Load(mesh.east, { topic, partitions, timestampMs, markerRounds });
+    const load = new Load(mesh.east, { topic, partitions, pauseMs, timestampMs, markerRounds });
     const agent = await torment(mesh, options, seeded, say);
     say(`${await load.stop()} records produced; waiting for the rest to cross`);
     const reading = await mesh.read(agent, seeded);

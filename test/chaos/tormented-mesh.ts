@@ -150,10 +150,14 @@ export class TormentedMesh implements AsyncDisposable {
   }
 
   /** Everything that the source holds now is copied. */
-  async caughtUp(agent: AgentProcess): Promise<void> {
+  async caughtUp(agent: AgentProcess, withinMs = settleMsMax): Promise<void> {
     const ends = await this.#ends(this.east, topic);
-    await this.untilPartitions(agent, `have copied up to ${ends.join()}`, (found) =>
-      found.every(({ partition, position }) => Number(position ?? -1) >= (ends[partition] ?? 0)),
+    await this.untilPartitions(
+      agent,
+      `have copied up to ${ends.join()}`,
+      (found) =>
+        found.every(({ partition, position }) => Number(position ?? -1) >= (ends[partition] ?? 0)),
+      withinMs,
     );
   }
 
@@ -162,6 +166,7 @@ export class TormentedMesh implements AsyncDisposable {
     agent: AgentProcess,
     what: string,
     isGood: (found: Partitions) => boolean,
+    withinMs = settleMsMax,
   ): Promise<Partitions> {
     let seen: Partitions = [];
     const probe = async (): Promise<Partitions | false> => {
@@ -171,7 +176,7 @@ export class TormentedMesh implements AsyncDisposable {
       seen = (status.flows?.[0]?.partitions ?? []).filter(({ partition }) => partition >= 0);
       return seen.length === this.#options.partitions && isGood(seen) && seen;
     };
-    return until(`the agent to ${what}`, probe, settleMsMax).catch((error: unknown) => {
+    return until(`the agent to ${what}`, probe, withinMs).catch((error: unknown) => {
       const found = seen.map(
         ({ partition, state, position, why }) => `${partition} ${state} ${position} ${why}`,
       );
@@ -182,7 +187,7 @@ export class TormentedMesh implements AsyncDisposable {
 
   /** Once the load has stopped: waits for the rest to cross, then reads everything. */
   async read(agent: AgentProcess, seeded: Seeded): Promise<Reading> {
-    await this.caughtUp(agent);
+    await this.caughtUp(agent, crossMsMax);
     const logs = await until(
       'everything to cross',
       async () => {
