@@ -1,4 +1,6 @@
 /** Bytes in flight, bounded over all flows of an agent. Back-pressure is not fetching. */
+import { assert } from '../base/assert.ts';
+
 export class ByteBudget {
   readonly #bytesMax: number;
   #used = 0;
@@ -17,6 +19,8 @@ export class ByteBudget {
   }
 
   take(bytes: number): void {
+    // One that is no number would leave no room for ever.
+    assert(Number.isSafeInteger(bytes), `bytes in flight: ${bytes}`);
     this.#used += bytes;
   }
 

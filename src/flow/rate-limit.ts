@@ -74,7 +74,8 @@ export class RateLimit {
   }
 
   get #rate(): number {
-    return (this.#limit ?? Infinity) * this.#share;
+    // Without a limit there is none for a share of nothing either.
+    return this.#limit === undefined ? Infinity : this.#limit * this.#share;
   }
 
   #pay(): void {

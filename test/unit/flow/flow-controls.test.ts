@@ -49,7 +49,11 @@ describe('a limit of bytes a second', () => {
 
   test('asks for a quarter of a second at once, and for all when there is none', () => {
     const rate = new RateLimit(fakeClock().clock);
-    assert.equal(rate.fetchBytes, Infinity);
+    // With no slots for a moment too.
+    for (const share of [1, 0, 1]) {
+      rate.setShare(share);
+      assert.equal(rate.fetchBytes, Infinity);
+    }
     rate.set(1_000_000);
     assert.equal(rate.fetchBytes, 250_000);
     rate.setShare(0.5);
