@@ -24,7 +24,7 @@ const help = `npm run bench -- [WORK] [options]
   growth       the same with few and many partitions, and with small and large batches
   latency      how long a record takes at an even rate
   soak         memory of an agent under load for long
-  profile      where the CPU of an agent goes while it copies the first of the loads
+  profile      where the CPU of an agent goes while it copies the first of the loads, in its --lane
   codecs       what compressing a stamped batch costs, in pure memory
   offsets      what offset maps cost, in pure memory
   catchup      a backlog copied over a long link, while another topic is written to
@@ -93,6 +93,7 @@ const { values, positionals } = parseArgs({
     log: { type: 'string', default: '1000000' },
     rate: { type: 'string', default: '1000' },
     kafka: { type: 'string', default: '4.3.0' },
+    lane: { type: 'string', default: 'stamp' },
     'no-mm2': { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
     'batch-bytes': { type: 'string', default: '16384' },
@@ -230,7 +231,8 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
   profile: async () => {
     await using stage = await Stage.open();
     const [load] = loads();
-    if (load !== undefined) publish('profile', await profile(stage, load), values.write);
+    const flow = `lane: ${values.lane}`;
+    if (load !== undefined) publish('profile', await profile(stage, load, flow), values.write);
   },
   growth,
   latency: latencies,
