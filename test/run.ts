@@ -1,7 +1,7 @@
 /**
  * Runs the tests: the files named, else all under test/. What needs no Kafka goes first; then two
  * clusters are started, once, for all others (unless the environment names running ones), and are
- * stopped again whatever happens. Files that move whole processes about run one at a time.
+ * stopped again whatever happens. Two files run at a time: much of their time is waiting.
  *
  * All of it is one TAP stream with one summary at its end. A skipped test is a failure: nobody
  * would notice that it is no longer run.
@@ -37,7 +37,7 @@ interface Pass {
 const passes: readonly Pass[] = [
   { folders: [], needsKafka: false, needsBuild: false, concurrency: 2 },
   { folders: ['kafka'], needsKafka: true, needsBuild: false, concurrency: 2 },
-  { folders: ['e2e', 'chaos'], needsKafka: true, needsBuild: true, concurrency: 1 },
+  { folders: ['e2e', 'chaos'], needsKafka: true, needsBuild: true, concurrency: 2 },
 ];
 
 function allTests(): string[] {

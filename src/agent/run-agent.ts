@@ -11,6 +11,7 @@ import { openApi } from '../api/open-api.ts';
 import type { AgentIdentity } from '../client/agent-shapes.ts';
 import type { AgentAddress, Topology } from '../topology/model.ts';
 import { parseTopology } from '../topology/parse.ts';
+import { watchEventLoop } from './event-loop.ts';
 import { SiteAgent } from './site-agent.ts';
 import { openTelemetry } from './telemetry.ts';
 
@@ -37,6 +38,7 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
   const log = openLog({ level: options.logLevel, to: options.logTo }, { mesh, agent });
   const deps: Deps = { clock: systemClock, log, metrics: new MetricRegistry() };
   await using scope = new Scope();
+  scope.defer(watchEventLoop(deps));
   const telemetry = scope.own(
     await openTelemetry(deps.metrics, { mesh, site, agent, softwareVersion }),
   );

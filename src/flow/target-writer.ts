@@ -58,25 +58,8 @@ export class TargetWriter implements AsyncDisposable {
 
   /** The partition has something to send, or may go on. */
   kick(copy: PartitionCopy): void {
-    if (this.#isClosed) return;
-    const { remoteTopic, partition } = copy.id;
-    const leader = this.#context.target.leader(remoteTopic, partition);
-    const window = copy.window;
-    if (window === undefined) return;
-    if (leader === undefined) {
-      this.#context.target.invalidate();
-      this.kickLater(copy);
-      return;
-    }
-    const sentTo = this.#sentTo.get(copy);
-    if (window.outstanding > 0 && sentTo !== undefined && sentTo !== leader) {
-      // Kicked by its answer.
-      this.#giveUpLater(sentTo);
-      return;
-    }
-    const broker = this.#broker(leader);
-    broker.ready.add(copy);
-    this.#pump(broker);
+    const broker = this.#line(copy);
+    if (broker !== undefined) this.#pump(broker);
   }
 
   forget(copy: PartitionCopy): void {
@@ -88,6 +71,28 @@ export class TargetWriter implements AsyncDisposable {
     this.#isClosed = true;
     for (const broker of this.#brokers.values()) await broker.link?.[Symbol.asyncDispose]();
     this.#brokers.clear();
+  }
+
+  /** Lines the partition up at its leader's; undefined when it has none, or has to wait. */
+  #line(copy: PartitionCopy): Broker | undefined {
+    const { window } = copy;
+    if (this.#isClosed || window === undefined) return undefined;
+    const { remoteTopic, partition } = copy.id;
+    const leader = this.#context.target.leader(remoteTopic, partition);
+    if (leader === undefined) {
+      this.#context.target.invalidate();
+      this.kickLater(copy);
+      return undefined;
+    }
+    const sentTo = this.#sentTo.get(copy);
+    if (window.outstanding > 0 && sentTo !== undefined && sentTo !== leader) {
+      // Kicked by its answer.
+      this.#giveUpLater(sentTo);
+      return undefined;
+    }
+    const broker = this.#broker(leader);
+    broker.ready.add(copy);
+    return broker;
   }
 
   #broker(id: number): Broker {
@@ -154,15 +159,17 @@ export class TargetWriter implements AsyncDisposable {
     }
     broker.requests -= 1;
     const byPartition = new Map(answers?.map((one) => [`${one.topic}/${one.partition}`, one]));
+    // All are lined up before anything is sent: what goes to one broker shares its requests.
+    const leaders = new Set([broker]);
     for (const { copy, window, pending } of sent) {
       const { remoteTopic, partition } = copy.id;
       copy.onProduced(window, pending, byPartition.get(`${remoteTopic}/${partition}`));
       if (window.isBroken) continue;
-      if (!window.mustRepeat) this.kick(copy);
+      if (!window.mustRepeat) leaders.add(this.#line(copy) ?? broker);
       else if (window.outstanding === 0) this.#repeatLater(copy, window);
     }
     this.#onDrained();
-    this.#pump(broker);
+    for (const leader of leaders) this.#pump(leader);
   }
 
   async #open(broker: Broker): Promise<void> {

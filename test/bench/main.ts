@@ -9,6 +9,8 @@ import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { measureIdle } from './idle.ts';
 import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
+import { latency } from './latency.ts';
+import { isCodec, soak } from './soak.ts';
 import { offsetMaps } from './offsets.ts';
 import { profile } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
@@ -19,7 +21,10 @@ import { measureAll } from './throughput.ts';
 const help = `npm run bench -- [WORK] [options]
 
   throughput   a backlog copied by each replicator in turn (the default)
-  profile      where the CPU of an agent goes while it copies the first of the loads
+  growth       the same with few and many partitions, and with small and large batches
+  latency      how long a record takes at an even rate
+  soak         memory of an agent under load for long
+  profile      where the CPU of an agent goes while it copies the first of the loads, in its --lane
   codecs       what compressing a stamped batch costs, in pure memory
   offsets      what offset maps cost, in pure memory
   catchup      a backlog copied over a long link, while another topic is written to
@@ -34,6 +39,17 @@ const help = `npm run bench -- [WORK] [options]
   --partitions 4
   --batch-bytes 16384       batch.size of the producer that loads the source
   --compare                 after each run of Causeway, compare the whole copy with its source
+
+For growth, besides records, of which the first counts, and runs:
+  --partition-counts 4,64,1000
+  --batch-records 1,16,500  records in a batch of the source
+
+For latency:
+  --rates 500,20000         records a second; besides sizes, replicators, runs and seconds
+
+For soak:
+  --minutes 60
+  --rate 1000               records a second; besides sizes, codecs and partitions
 
 For catchup, besides sizes, records, codecs, partitions and runs, of which the first counts:
   --round-trip 80           in ms
@@ -65,6 +81,10 @@ const { values, positionals } = parseArgs({
     replicators: { type: 'string', default: 'causeway,mm2' },
     runs: { type: 'string', default: '3' },
     partitions: { type: 'string' },
+    'partition-counts': { type: 'string', default: '4,64,1000' },
+    'batch-records': { type: 'string', default: '1,16,500' },
+    rates: { type: 'string', default: '500,20000' },
+    minutes: { type: 'string', default: '60' },
     'round-trip': { type: 'string', default: '80' },
     caps: { type: 'string', default: '20,100' },
     topics: { type: 'string', default: '300' },
@@ -73,6 +93,7 @@ const { values, positionals } = parseArgs({
     log: { type: 'string', default: '1000000' },
     rate: { type: 'string', default: '1000' },
     kafka: { type: 'string', default: '4.3.0' },
+    lane: { type: 'string', default: 'stamp' },
     'no-mm2': { type: 'boolean', default: false },
     'node-args': { type: 'string', default: '' },
     'batch-bytes': { type: 'string', default: '16384' },
@@ -116,6 +137,53 @@ async function throughput(): Promise<void> {
     ...(values.compare ? { check: compare } : {}),
   });
   publish('throughput', throughputTable(all, 'MM2 tuned'), values.write);
+}
+
+/** Of records without key: what one takes in a batch besides its value. */
+const recordOverhead = 12;
+
+async function growth(): Promise<void> {
+  const [load] = loads();
+  if (load === undefined) return;
+  const all = values['partition-counts'].split(',').flatMap((partitions) =>
+    values['batch-records'].split(',').map((count) => {
+      const batchBytes = Number(count) * (load.bytesPerRecord + recordOverhead);
+      const topic = `load-${partitions}-${count}`;
+      const shape = { partitions: Number(partitions), recordsPerBatch: Number(count), batchBytes };
+      return { ...load, ...shape, topic };
+    }),
+  );
+  await using stage = await Stage.open();
+  const replicators = chosenReplicators(values.replicators);
+  const found = await measureAll(stage, { loads: all, replicators, runs: Number(values.runs) });
+  publish('growth', throughputTable(found, 'MM2 tuned'), values.write);
+}
+
+async function latencies(): Promise<void> {
+  await using stage = await Stage.open();
+  const found = await latency(stage, {
+    replicators: chosenReplicators(values.replicators),
+    rates: values.rates.split(',').map(Number),
+    bytesPerRecord: Number(values.sizes.split(',')[0]),
+    seconds: Number(values.seconds),
+    runs: Number(values.runs),
+  });
+  publish('latency', found, values.write);
+}
+
+async function soaked(): Promise<void> {
+  const codecs = values.codecs.split(',');
+  const unknown = codecs.filter((codec) => !isCodec(codec));
+  if (unknown.length > 0) throw new Error(`no codec ${unknown.join()}`);
+  await using stage = await Stage.open();
+  const found = await soak(stage, {
+    minutes: Number(values.minutes),
+    rate: Number(values.rate),
+    bytesPerRecord: Number(values.sizes.split(',')[0]),
+    codecs: codecs.filter(isCodec),
+    partitions: Number(values.partitions ?? 4),
+  });
+  publish('soak', found, values.write);
 }
 
 async function idle(): Promise<void> {
@@ -163,8 +231,12 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
   profile: async () => {
     await using stage = await Stage.open();
     const [load] = loads();
-    if (load !== undefined) publish('profile', await profile(stage, load), values.write);
+    const flow = `lane: ${values.lane}`;
+    if (load !== undefined) publish('profile', await profile(stage, load, flow), values.write);
   },
+  growth,
+  latency: latencies,
+  soak: soaked,
   catchup: catchUp,
   codecs: async () => publish('codecs', await codecs(), values.write),
   offsets: async () => publish('offsets', await offsetMaps(), values.write),

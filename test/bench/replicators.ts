@@ -16,6 +16,8 @@ import { say, versions, type Stage } from './stage.ts';
 
 export interface Running {
   readonly pid: number;
+  /** The longest time that its event loop was blocked lately, when it has one. */
+  readonly blockMs?: () => Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -59,9 +61,15 @@ export function causeway(options: CausewayOptions = {}): Replicator {
       agent.launch();
       const { pid } = agent;
       if (pid === undefined) throw new Error(agent.logTail());
-      return Promise.resolve({ pid, stop: () => agent.stop() });
+      return Promise.resolve({ pid, blockMs: () => blockMs(agent), stop: () => agent.stop() });
     },
   };
+}
+
+async function blockMs(agent: AgentProcess): Promise<number> {
+  const { text } = await agent.get('/metrics');
+  const found = /^causeway_event_loop_block_seconds\S* (\S+)/m.exec(text)?.[1];
+  return Number(found) * 1000;
 }
 
 const internalTopics = [

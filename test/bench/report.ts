@@ -26,6 +26,7 @@ export function spreadText(values: readonly number[], digits = 0): string {
   const { median, min, max } = spread(values);
   const text = (value: number): string =>
     value.toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits });
+  if (values.length === 0) return '';
   return values.length === 1 ? text(median) : `${text(median)} (${text(min)}-${text(max)})`;
 }
 
@@ -60,10 +61,12 @@ export function throughputTable(all: readonly Measured[], reference: string): st
         spreadText(own.map(perSecond)),
         ratios(perSecond),
         spreadText(own.map(({ rssPeakMb }) => rssPeakMb)),
+        spreadText(own.flatMap(({ blockMs }) => blockMs ?? [])),
       ];
     });
   });
-  const head = ['work', 'replicator', 'rec per CPU-s', 'ratio', 'rec/s', 'ratio', 'peak RSS, MB'];
+  const rates = ['rec per CPU-s', 'ratio', 'rec/s', 'ratio'];
+  const head = ['work', 'replicator', ...rates, 'peak RSS, MB', 'longest block, ms'];
   return table(head, rows);
 }
 
@@ -81,8 +84,11 @@ export function idleTable(all: readonly IdleFigures[]): string {
   return table(head, rows);
 }
 
-function loadWords({ records, bytesPerRecord, codec, partitions }: Measured['load']): string {
-  return `${records.toLocaleString('en')} x ${bytesPerRecord} B, ${codec}, ${partitions} partitions`;
+function loadWords(load: Measured['load']): string {
+  const { records, bytesPerRecord, codec, partitions, recordsPerBatch } = load;
+  const text = `${records.toLocaleString('en')} x ${bytesPerRecord} B, ${codec}`;
+  const batches = recordsPerBatch === undefined ? '' : `, ${recordsPerBatch} a batch`;
+  return `${text}, ${partitions} partitions${batches}`;
 }
 
 export function machine(): string {

@@ -24,6 +24,8 @@ export interface Load {
   readonly partitions: number;
   /** Of the Java producer, in bytes. */
   readonly batchBytes: number;
+  /** What `batchBytes` makes of it, when that is what is looked at. */
+  readonly recordsPerBatch?: number;
 }
 
 export function say(text: string): void {
@@ -99,8 +101,12 @@ export class Stage implements AsyncDisposable {
     }
   }
 
-  async makeTopic(topic: string, partitions: number): Promise<void> {
-    await this.east.createTopics([{ name: topic, partitions, replicationFactor: 1, configs: {} }]);
+  async makeTopic(
+    topic: string,
+    partitions: number,
+    configs: Readonly<Record<string, string>> = {},
+  ): Promise<void> {
+    await this.east.createTopics([{ name: topic, partitions, replicationFactor: 1, configs }]);
     await until(`leaders of ${topic}`, async () => {
       const found = (await this.east.metadata()).topics.get(topic)?.partitions ?? [];
       return found.length === partitions && found.every(({ leader }) => leader >= 0);

@@ -14,6 +14,8 @@ export interface Measured {
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly rssPeakMb: number;
+  /** The longest time that its event loop was blocked, since its start, when it has one. */
+  readonly blockMs: number | undefined;
 }
 
 const runMsMax = 400_000;
@@ -43,6 +45,7 @@ export async function measure(stage: Stage, replicator: Replicator, load: Load):
           seconds: (atMs - first.atMs) / 1000,
           cpuSeconds: used.cpuSeconds - first.cpuSeconds,
           rssPeakMb: used.rssPeakMb,
+          blockMs: await running.blockMs?.(),
         };
       }
       if (performance.now() > deadline) {
@@ -95,5 +98,6 @@ function words(found: Measured): string {
   const rate = Math.round(perSecond(found)).toLocaleString('en');
   const cost = Math.round(perCpuSecond(found)).toLocaleString('en');
   const memory = Math.round(found.rssPeakMb);
-  return `${found.replicator}: ${rate} rec/s, ${cost} rec per CPU-s, peak RSS ${memory} MB`;
+  const block = found.blockMs === undefined ? '' : `, blocked ${found.blockMs.toFixed(0)} ms`;
+  return `${found.replicator}: ${rate} rec/s, ${cost} rec per CPU-s, peak RSS ${memory} MB${block}`;
 }

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
+import { watchEventLoop } from '../../src/agent/event-loop.ts';
 import { collectAgentMetrics } from '../../src/agent/agent-metrics.ts';
 import { systemClock } from '../../src/base/clock.ts';
 import { MetricRegistry } from '../../src/base/metrics.ts';
@@ -105,6 +106,7 @@ describe('the documentation', () => {
     const metrics = new MetricRegistry();
     new FlowMeter('east->west', systemClock, metrics);
     collectAgentMetrics(metrics, () => undefined);
+    watchEventLoop({ clock: systemClock, metrics })();
     const names: string[] = [];
     metrics.onFamily(({ name }) => names.push(name));
     const told = [...textOf('docs/api.md').matchAll(/^\| `(causeway_\w+)`/gm)].map(

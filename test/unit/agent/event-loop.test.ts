@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { test } from 'node:test';
+import { watchEventLoop } from '../../../src/agent/event-loop.ts';
+import { systemClock } from '../../../src/base/clock.ts';
+import { MetricRegistry } from '../../../src/base/metrics.ts';
+
+test('the longest block is told, and no more than that', async () => {
+  const metrics = new MetricRegistry();
+  const stop = watchEventLoop({ clock: systemClock, metrics });
+  const told = (): number | undefined =>
+    [...metrics.samples('causeway_event_loop_block_seconds')][0]?.value;
+  await sleep(60);
+  const until = performance.now() + 150;
+  while (performance.now() < until);
+  await sleep(60);
+  const found = told() ?? 0;
+  assert.ok(found > 0.1 && found < 0.6, `${found} s`);
+  stop();
+  assert.equal(told(), undefined);
+});
