@@ -252,7 +252,8 @@ describe('the pass lane', () => {
 
   test('a topic that becomes compacted is stamped from there on, and passed again after that', async () => {
     await using bench = await openBench('squeezed');
-    await using running = await bench.start();
+    // The remote topic follows, there and back.
+    await using running = await bench.start({ timings: { syncMs: 500 } });
     const untilWhy = (why: RegExp): Promise<unknown> =>
       until(String(why), () => why.test(running.flow.status().partitions[0]?.why ?? ''));
     await untilWhy(/^pass lane$/);
