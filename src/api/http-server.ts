@@ -5,7 +5,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
-import { agentStatusJson, lagJson, readinessJson, translateJson } from '../client/json.ts';
+import {
+  agentStatusJson,
+  lagJson,
+  planJson,
+  readinessJson,
+  translateJson,
+} from '../client/json.ts';
 import { parsePosition } from '../client/position-text.ts';
 import type { AgentPorts } from './ports.ts';
 import { groupAndSites } from './services.ts';
@@ -42,12 +48,21 @@ const routes: Readonly<Record<string, Handler>> = {
     json({ schema: 1, groups: ports.listGroups().map(readinessJson), silent: [] }),
   '/v1/lag': (_query, ports) => json(lagJson(ports.status().flows)),
   '/v1/translate': async (query, ports) => {
-    const group = query.get('group') ?? '';
-    const request = groupAndSites(group, query.get('from') ?? '', query.get('to') ?? '');
+    const request = groupAndSitesOf(query);
     const positions = query.getAll('position').map((text) => parsePosition(text, 'position'));
     return json(translateJson(await ports.translate({ ...request, positions })));
   },
+  '/v1/failover': async (query, ports) => {
+    const as = query.get('as') ?? undefined;
+    const overwrite = query.get('overwrite') === 'true';
+    const request = { ...groupAndSitesOf(query), as, overwrite };
+    return json(planJson(await ports.planFailover(request)));
+  },
 };
+
+function groupAndSitesOf(query: URLSearchParams): ReturnType<typeof groupAndSites> {
+  return groupAndSites(query.get('group') ?? '', query.get('from') ?? '', query.get('to') ?? '');
+}
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;

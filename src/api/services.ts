@@ -98,13 +98,13 @@ function checkpointService(parts: ServiceParts): CheckpointServiceServer {
 function failoverService(parts: ServiceParts): FailoverServiceServer {
   const { ports } = parts;
   return {
-    plan: unary(parts, async ({ group, from, to, overwrite }) => ({
+    plan: unary(parts, async ({ group, from, to, as, overwrite }) => ({
       plan: groups.toPlan(
-        await ports.planFailover({ ...groupAndSites(group, from, to), overwrite }),
+        await ports.planFailover({ ...groupAndSites(group, from, to), as, overwrite }),
       ),
     })),
-    execute: unary(parts, async ({ group, from, to, overwrite, planId, requestedBy }) => {
-      const request = { ...groupAndSites(group, from, to), overwrite };
+    execute: unary(parts, async ({ group, from, to, as, overwrite, planId, requestedBy }) => {
+      const request = { ...groupAndSites(group, from, to), as, overwrite };
       return groups.toReport(await ports.executeFailover(request, planId, requestedBy));
     }),
     switchover: streaming(

@@ -7,7 +7,12 @@ import { z } from 'zod';
 
 const offset = z.string().regex(/^\d+$/);
 const place = z.object({ topic: z.string(), partition: z.int(), offset: offset.optional() });
-const home = z.object({ site: z.string(), epoch: z.int() });
+const home = z.object({
+  site: z.string(),
+  epoch: z.int(),
+  /** The group for which the id goes on; at home at its site: it did. */
+  standsFor: z.object({ group: z.string(), site: z.string() }).optional(),
+});
 
 const position = z.object({
   source: place,
@@ -41,6 +46,8 @@ export const translateSchema = z.object({
 export const planSchema = z.object({
   schema: z.literal(1),
   planId: z.string(),
+  /** The id that it is to go on under, when it is not its own. */
+  as: z.string().optional(),
   translation: translateSchema,
   evidence: z.array(z.string()),
   lossRecordsAtLeast: offset,
@@ -159,6 +166,8 @@ const readiness = z.object({
   group: z.string(),
   mode: groupMode,
   home: home.optional(),
+  /** Where it has positions. */
+  sites: z.array(z.string()),
   from: z.string().optional(),
   state: z.enum(['home', 'ready', 'bounded', 'unknown', 'own', 'contested']),
   why: z.string(),
@@ -184,6 +193,8 @@ export const failoverAllSchema = z.object({
   groups: z.array(
     z.object({
       group: z.string(),
+      /** The id that it is to go on under, when it is not its own. */
+      as: z.string().optional(),
       outcome: z.enum(['planned', 'moved', 'refused', 'left']),
       why: z.string(),
       plan: planSchema.optional(),

@@ -4,6 +4,8 @@ import type { FlowStatus } from '../flow/status.ts';
 import type {
   FailoverPlan,
   FailoverReport,
+  GroupAt,
+  GroupHome,
   GroupReadiness,
   TranslateAnswer,
   TranslatedPosition,
@@ -39,6 +41,11 @@ function known<K extends string, V, R>(
 const text = (value: bigint): string => value.toString();
 const same = <T>(value: T): T => value;
 
+function homeJson({ site, epoch, standsFor }: GroupHome): ReportJson['home'] {
+  const whose = ({ group, site: at }: GroupAt): GroupAt => ({ group, site: at });
+  return { site, epoch, ...known('standsFor', standsFor, whose) };
+}
+
 function placeJson({
   topic,
   partition,
@@ -67,7 +74,7 @@ export function translateJson(answer: TranslateAnswer): TranslateJson {
     from: answer.from,
     to: answer.to,
     mode: answer.mode,
-    ...known('home', answer.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...known('home', answer.home, homeJson),
     verdict: answer.verdict,
     safeToStart: answer.safeToStart,
     blockers: [...answer.blockers],
@@ -82,6 +89,7 @@ export function planJson(plan: FailoverPlan): PlanJson {
   return {
     schema: 1,
     planId: plan.planId,
+    ...known('as', plan.as, same<string>),
     translation: translateJson(plan.answer),
     evidence: [...plan.evidence],
     lossRecordsAtLeast: text(plan.lossRecordsAtLeast),
@@ -104,7 +112,7 @@ export function reportJson(report: FailoverReport): ReportJson {
     schema: 1,
     plan: planJson(report.plan),
     committed: report.committed.map(positionJson),
-    home: { site: report.home.site, epoch: report.home.epoch },
+    home: homeJson(report.home),
     executedAt: iso(report.executedAtMs),
   };
 }
@@ -114,7 +122,8 @@ export function readinessJson(group: GroupReadiness): ReadinessJson {
     site: group.site,
     group: group.group,
     mode: group.mode,
-    ...known('home', group.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...known('home', group.home, homeJson),
+    sites: group.sites.map(String),
     ...known('from', group.from, String),
     state: group.state,
     why: group.why,

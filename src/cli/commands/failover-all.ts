@@ -1,16 +1,19 @@
-/** `causeway failover --all-groups`: every group that is at home at the lost site, one by one. */
+/**
+ * `causeway failover --all-groups`: every group that runs at the lost site, one by one: of mode
+ * `single` when it is at home there, of mode `local` under the id that is asked for.
+ */
 import { errorMessage, isMeshError } from '../../base/errors.ts';
-import type { SiteName } from '../../base/ids.ts';
 import type { AgentClient } from '../../client/agent-client.ts';
 import type { FailoverAllJson } from '../../client/answers.ts';
 import { planJson, reportJson } from '../../client/json.ts';
 import type { GroupReadiness } from '../../groups/answer.ts';
+import type { FailoverRequest } from '../../groups/updates.ts';
+import { idOf, type Move } from '../move-options.ts';
 
-export interface AllRequest {
-  readonly from: SiteName;
-  readonly to: SiteName;
+export interface AllRequest extends Move {
+  /** A pattern with `{group}` in it. */
+  readonly as: string | undefined;
   readonly execute: boolean;
-  readonly overwrite: boolean;
   readonly requestedBy: string;
 }
 
@@ -23,35 +26,56 @@ export async function failoverAll(
 ): Promise<FailoverAllJson> {
   const { from, to } = request;
   const groups: Row[] = [];
-  for (const group of await client.listGroups()) {
-    const row = await moveOne(client, group, request);
+  for (const one of await client.listGroups()) {
+    const row = await moveOne(client, one, request);
     if (row !== undefined) groups.push(row);
   }
   return { schema: 1, from, to, groups };
 }
 
+/** undefined: it does not run there. */
 async function moveOne(
   client: AgentClient,
-  { group, mode, home, from: known, state, why }: GroupReadiness,
-  { from, to, execute, overwrite, requestedBy }: AllRequest,
+  { group, mode, home, from: known, sites, state, why }: GroupReadiness,
+  request: AllRequest,
 ): Promise<Row | undefined> {
+  const { from, to, as, overwrite } = request;
+  const left = (text: string): Row => ({ group, outcome: 'left', why: text });
   const isAtHomeThere = home === undefined ? known === from : home.site === from;
-  if (!isAtHomeThere && state !== 'own' && state !== 'contested') return undefined;
-  if (mode !== 'single') {
-    const text = mode === 'off' ? 'no mode is declared; move it with --group' : why;
-    return { group, outcome: 'left', why: text };
+  if (home?.standsFor !== undefined) {
+    if (home.site !== from || home.standsFor.site === from) return undefined;
+    return await moveId(client, { group, from, to, overwrite }, request);
   }
-  const request = { group, from, to, overwrite };
+  if (mode === 'local') {
+    if (!sites.includes(from)) return undefined;
+    if (as === undefined) return left(`${why}; --as '{group}.{from}' moves it under another id`);
+    const id = idOf(as, group, request);
+    return await moveId(client, { group, from, to, as: id, overwrite }, request);
+  }
+  if (!isAtHomeThere && state !== 'own' && state !== 'contested') return undefined;
+  if (mode === 'off') return left('no mode is declared; move it with --group');
+  if (mode !== 'single') return left(why);
+  return await moveId(client, { group, from, to, overwrite }, request);
+}
+
+async function moveId(
+  client: AgentClient,
+  request: FailoverRequest,
+  { execute, requestedBy }: AllRequest,
+): Promise<Row> {
+  const { group } = request;
+  const as = request.as === undefined ? {} : { as: request.as };
   try {
     const plan = await client.planFailover(request);
     if (plan.refusals.length > 0) {
-      return { group, outcome: 'refused', why: plan.refusals.join('; '), plan: planJson(plan) };
+      const why = plan.refusals.join('; ');
+      return { group, ...as, outcome: 'refused', why, plan: planJson(plan) };
     }
-    if (!execute) return { group, outcome: 'planned', why: '', plan: planJson(plan) };
+    if (!execute) return { group, ...as, outcome: 'planned', why: '', plan: planJson(plan) };
     const report = await client.executeFailover(request, plan.planId, requestedBy);
-    return { group, outcome: 'moved', why: '', report: reportJson(report) };
+    return { group, ...as, outcome: 'moved', why: '', report: reportJson(report) };
   } catch (error) {
     if (!isMeshError(error)) throw error;
-    return { group, outcome: 'refused', why: errorMessage(error) };
+    return { group, ...as, outcome: 'refused', why: errorMessage(error) };
   }
 }

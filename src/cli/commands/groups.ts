@@ -8,7 +8,7 @@ import type { FindOptions } from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
 import { groupsTable } from '../print/groups.ts';
-import { siteOption } from './translate.ts';
+import { siteOption } from '../move-options.ts';
 
 interface Options extends FindOptions {
   readonly output: OutputFormat;
