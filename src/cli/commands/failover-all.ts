@@ -3,6 +3,7 @@
  * `single` when it is at home there, of mode `local` under the id that is asked for.
  */
 import { errorMessage, isMeshError } from '../../base/errors.ts';
+import type { SiteName } from '../../base/ids.ts';
 import type { AgentClient } from '../../client/agent-client.ts';
 import type { FailoverAllJson } from '../../client/answers.ts';
 import { planJson, reportJson } from '../../client/json.ts';
@@ -26,11 +27,28 @@ export async function failoverAll(
 ): Promise<FailoverAllJson> {
   const { from, to } = request;
   const groups: Row[] = [];
-  for (const one of await client.listGroups()) {
-    const row = await moveOne(client, one, request);
+  const known = await client.listGroups();
+  for (const one of known) {
+    const row = goneOn(one, from, known) ?? (await moveOne(client, one, request));
     if (row !== undefined) groups.push(row);
   }
   return { schema: 1, from, to, groups };
+}
+
+/** It has been moved under another id already. */
+function goneOn(
+  { group }: GroupReadiness,
+  from: SiteName,
+  known: readonly GroupReadiness[],
+): Row | undefined {
+  for (const { group: id, home } of known) {
+    const { standsFor } = home ?? {};
+    if (home === undefined || standsFor?.group !== group || standsFor.site !== from) continue;
+    if (home.site === from) continue;
+    const why = `goes on as ${id} at ${home.site} (epoch ${home.epoch}) already`;
+    return { group, as: id, outcome: 'left', why };
+  }
+  return undefined;
 }
 
 /** undefined: it does not run there. */

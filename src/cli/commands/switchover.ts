@@ -23,9 +23,10 @@ interface Options extends MoveOptions {
 const help = `
 Both sites must be there. With --execute it waits until the group has no members at either site and
 all that it has read has crossed; with --producers-stopped, until nothing is written there any more
-and all of it has crossed. Then it commits and moves the home: start the members at the new site. A group that went on under another
-id goes back with --as and its own: --group billing.east --from west --to east --as billing. Until the commit Ctrl-C calls it off. Exit code 3: refused, called off, or not come true in time;
-nothing was changed.`;
+and all of it has crossed. Then it commits and moves the home: start the members at the new site. A
+group that went on under another id goes back with --as and its own id: --group billing.east --from
+west --to east --as billing. Until the commit Ctrl-C calls it off. Exit code 3: refused, called off,
+or not come true in time; nothing was changed.`;
 
 export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
   const command = new Command('switchover')
