@@ -12,6 +12,7 @@ import {
   readinessJson,
   translateJson,
 } from '../client/json.ts';
+import { eventJson, lateJson } from '../client/json-events.ts';
 import { parsePosition } from '../client/position-text.ts';
 import type { AgentPorts } from './ports.ts';
 import { groupAndSites } from './services.ts';
@@ -46,6 +47,18 @@ const routes: Readonly<Record<string, Handler>> = {
   '/v1/status': (_query, ports) => json({ schema: 1, ...agentStatusJson(ports.status()) }),
   '/v1/groups': (_query, ports) =>
     json({ schema: 1, groups: ports.listGroups().map(readinessJson), silent: [] }),
+  '/v1/events': (query, ports) => {
+    const since = query.get('since');
+    const sinceMs = since === null ? undefined : Date.parse(since);
+    const limit = Number(query.get('limit') ?? 100);
+    if (Number.isNaN(sinceMs) || !Number.isSafeInteger(limit) || limit < 0) {
+      throw new MeshError('usage', 'wanted since=<ISO time>, limit=<number>; 0 is no limit');
+    }
+    const found = ports.events({ sinceMs, kinds: query.getAll('kind'), limit });
+    return json({ schema: 1, events: found.map(eventJson), silent: [] });
+  },
+  '/v1/events/late': (_query, ports) =>
+    json({ schema: 1, late: ports.listLate().map(lateJson), silent: [] }),
   '/v1/lag': (_query, ports) => json(lagJson(ports.status().flows)),
   '/v1/translate': async (query, ports) => {
     const request = groupAndSitesOf(query);

@@ -203,6 +203,53 @@ export const failoverAllSchema = z.object({
   ),
 });
 
+const event = z.object({
+  at: z.string(),
+  kind: z.string(),
+  flow: z.string(),
+  topic: z.string().optional(),
+  partition: z.int().optional(),
+  group: z.string().optional(),
+  text: z.string(),
+  range: z.object({ site: z.string(), from: offset, to: offset }).optional(),
+});
+
+/** `events`: of each site that was asked, the oldest first. */
+export const eventsSchema = z.object({
+  schema: z.literal(1),
+  events: z.array(event.extend({ site: z.string().optional() })),
+  silent: z.array(z.object({ site: z.string(), why: z.string() })),
+});
+
+const late = z.object({
+  flow: z.string(),
+  /** Name at the source. */
+  topic: z.string(),
+  partition: z.int(),
+  generation: z.int(),
+  state: z.enum(['waiting', 'crossing', 'arrived', 'gone']),
+  /** [from, to) at the source; without `to` its site has not been seen since. */
+  from: offset,
+  to: offset.optional(),
+  /** Known when the first of the groups failed over. */
+  atLeast: offset,
+  /** [from, to) at the target, once all have arrived, and how many they are. */
+  target: z.object({ topic: z.string(), from: offset, to: offset }).optional(),
+  records: z.int().optional(),
+  groups: z.array(z.object({ group: z.string(), as: z.string().optional() })),
+  moreGroups: z.int(),
+  failedOverAt: z.string(),
+  seenAt: z.string().optional(),
+  endedAt: z.string().optional(),
+});
+
+/** `events --late`: what groups failed over past, and what has become of it. */
+export const lateSchema = z.object({
+  schema: z.literal(1),
+  late: z.array(late),
+  silent: z.array(z.object({ site: z.string(), why: z.string() })),
+});
+
 export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
 
 export type TranslateJson = z.infer<typeof translateSchema>;
@@ -215,5 +262,7 @@ export type ReportJson = z.infer<typeof reportSchema>;
 export type StatusJson = z.infer<typeof statusSchema>;
 export type AgentStatusJson = z.infer<typeof agentStatusSchema>;
 export type OverrideJson = z.infer<typeof override>;
+export type EventsJson = z.infer<typeof eventsSchema>;
+export type LateJson = z.infer<typeof lateSchema>;
 export type LagJson = z.infer<typeof lagSchema>;
 export type FlowJson = z.infer<typeof flow>;

@@ -24,12 +24,12 @@ import type {
   TranslateJson,
 } from './answers.ts';
 
-function iso(ms: number): string {
+export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
 /** The entry, unless its value is not known. */
-function known<K extends string, V, R>(
+export function known<K extends string, V, R>(
   key: K,
   value: V | undefined,
   show: (value: V) => R,
@@ -38,8 +38,8 @@ function known<K extends string, V, R>(
   return (value === undefined ? {} : { [key]: show(value) }) as { [P in K]?: R };
 }
 
-const text = (value: bigint): string => value.toString();
-const same = <T>(value: T): T => value;
+export const text = (value: bigint): string => value.toString();
+export const same = <T>(value: T): T => value;
 
 function homeJson({ site, epoch, standsFor }: GroupHome): ReportJson['home'] {
   const whose = ({ group, site: at }: GroupAt): GroupAt => ({ group, site: at });

@@ -144,6 +144,8 @@ export interface ExecuteParts {
   readonly nowMs: number;
   /** Commit metadata of the application, by source `topic/partition`: carried along. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Done when all is committed, before the home moves. */
+  readonly beforeMoved: () => Promise<void>;
 }
 
 /** @throws MeshError with the first refusal's code; plan_changed; group_active */
@@ -174,6 +176,7 @@ export async function executePlan(
     const text = `${failed.topic}/${failed.partition} of ${group} at ${to}: Kafka error ${failed.errorCode}`;
     throw new MeshError(failed.errorCode === 25 ? 'group_active' : 'kafka_request', text);
   }
+  await parts.beforeMoved();
   await parts.ledger.setHome(moved.group, moved.home);
   return {
     plan,

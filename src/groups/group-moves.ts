@@ -6,8 +6,10 @@ import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import type { FailoverPlan, FailoverReport, TranslatedPosition } from './answer.ts';
 import { executePlan, makePlan, type MadePlan } from './failover.ts';
+import { moveEvent, type GroupEvent } from './group-event.ts';
 import type { GroupCluster } from './group-ports.ts';
 import type { GroupView } from './group-view.ts';
+import type { LateRecords } from './late-records.ts';
 import type { Ledger } from './ledger.ts';
 import type { PositionsStore } from './positions-store.ts';
 import { atHome } from './stand-in.ts';
@@ -21,6 +23,8 @@ export interface GroupMovesParts {
   readonly view: GroupView;
   readonly store: PositionsStore;
   readonly translator: () => Translator;
+  readonly late: LateRecords;
+  readonly onEvent: (event: GroupEvent) => void;
   /** Resolves when all that agents of this site had written by now is in the ledger. */
   readonly ledgerHeard: () => Promise<void>;
 }
@@ -81,8 +85,8 @@ export class GroupMoves {
     planId: string | undefined,
     requestedBy: string,
   ): Promise<FailoverReport> {
-    const { cluster, ledger, store } = this.#parts;
-    const { moved } = made;
+    const { cluster, ledger, store, late, onEvent } = this.#parts;
+    const { moved, plan } = made;
     const now = ledger.home(moved.group);
     if (now !== undefined && now.epoch >= moved.home.epoch) {
       const text = `the home of ${moved.group} has moved meanwhile: it is ${atHome(now)}`;
@@ -93,10 +97,12 @@ export class GroupMoves {
       cluster,
       ledger,
       nowMs: this.#deps.clock.nowMs(),
+      beforeMoved: async () => {
+        if (verb === 'failover') await late.note(plan.answer, plan.as);
+      },
       metadata: new Map(positions.map((one) => [`${one.topic}/${one.partition}`, one.metadata])),
     });
-    const { site: home, epoch } = report.home;
-    this.#deps.log.info({ group, as: made.plan.as, from, home, epoch, requestedBy }, verb);
+    onEvent(moveEvent(verb, report, requestedBy));
     return report;
   }
 

@@ -8,7 +8,8 @@ import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import { Reached } from '../base/reached.ts';
-import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
+import type { FollowedRecord, StateLog, StateRecord } from '../kafka/state-records.ts';
+import type { MapBook } from '../offsets/map-book.ts';
 import type { Topology } from '../topology/model.ts';
 import type {
   FailoverPlan,
@@ -22,6 +23,7 @@ import { GroupMoves } from './group-moves.ts';
 import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
+import { LateRecords } from './late-records.ts';
 import { Ledger, type WrittenOffset } from './ledger.ts';
 import {
   type FailoverRequest,
@@ -33,8 +35,10 @@ import {
 import { declaredMode } from './mode.ts';
 import type { CommitOrigin, PositionsSource } from './positions-source.ts';
 import { PositionsStore } from './positions-store.ts';
+import type { GroupEvent } from './group-event.ts';
 import { formerId } from './stand-in.ts';
 import { SiteReaders, type ReadCluster } from './site-readers.ts';
+import type { LateStretch } from './stored-late.ts';
 import type { Translator } from './translator.ts';
 import { watchGroups } from './watch-groups.ts';
 
@@ -50,6 +54,8 @@ export interface GroupServiceOptions {
   /** Another site's Kafka, while it can be reached. */
   readonly remoteCluster: (site: SiteName) => ReadCluster | undefined;
   readonly owns: (group: string, from: SiteName) => boolean;
+  readonly maps: MapBook;
+  readonly onEvent: (event: GroupEvent) => void;
 }
 
 const storeMs = 500;
@@ -65,6 +71,7 @@ export class GroupService {
   readonly #readers: SiteReaders;
   readonly #sync: GroupSync;
   readonly #moves: GroupMoves;
+  readonly #late: LateRecords;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
   readonly #loaded = new Reached();
@@ -107,7 +114,10 @@ export class GroupService {
       view.positions(view.known(group, from), from, site);
     this.#sync = new GroupSync({ site, cluster, store, ledger, homeOf, owns, translate }, deps);
     const ledgerHeard = (): Promise<void> => this.#ledgerHeard();
-    this.#moves = new GroupMoves({ ...parts, view, ledgerHeard }, deps);
+    const append = (records: readonly StateRecord[]): Promise<void> => log.append(records);
+    const late = new LateRecords({ ...options, append }, deps);
+    this.#late = late;
+    this.#moves = new GroupMoves({ ...options, ...parts, view, late, ledgerHeard }, deps);
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
@@ -130,6 +140,7 @@ export class GroupService {
       following,
       this.#synced.then(() => this.#readers.run(signal)),
       this.#synced.then(() => this.#sync.run(signal)),
+      this.#synced.then(() => this.#late.run(signal)),
       this.#storeLoop(signal),
     ]);
     stopListening();
@@ -164,6 +175,11 @@ export class GroupService {
 
   translate(request: TranslateRequest): Promise<TranslateAnswer> {
     return this.#view.translate(request);
+  }
+
+  /** What groups failed over past, and what has become of it. */
+  late(): readonly LateStretch[] {
+    return this.#late.list();
   }
 
   /** How well each group that is known could go on here now. */
@@ -232,7 +248,8 @@ export class GroupService {
   #load(records: readonly FollowedRecord[]): void {
     for (const record of records) {
       try {
-        if (!this.#store.load(record)) this.#ledger.load(record);
+        if (this.#store.load(record) || this.#late.load(record)) continue;
+        this.#ledger.load(record);
       } catch (error) {
         const { offset } = record;
         this.#deps.log.error({ offset, topic: this.#options.log.topic }, errorMessage(error));

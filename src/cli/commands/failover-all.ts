@@ -20,18 +20,36 @@ export interface AllRequest extends Move {
 
 type Row = FailoverAllJson['groups'][number];
 
-/** What one group's trouble is does not keep the others from going on. */
-export async function failoverAll(
-  client: AgentClient,
-  request: AllRequest,
-): Promise<FailoverAllJson> {
+export type Ask = <T>(ask: (client: AgentClient) => Promise<T>) => Promise<T>;
+
+/**
+ * What one group's trouble is does not keep the others from going on.
+ * @param ask asks one agent after the other until one answers
+ */
+export async function failoverAll(ask: Ask, request: AllRequest): Promise<FailoverAllJson> {
   const { from, to } = request;
   const groups: Row[] = [];
-  const known = await client.listGroups();
+  const known = await ask((client) => client.listGroups());
+  const waiting: FailoverRequest[] = [];
   for (const one of known) {
-    const row = goneOn(one, from, known) ?? (await moveOne(client, one, request));
-    if (row !== undefined) groups.push(row);
+    const found = goneOn(one, from, known) ?? decide(one, request);
+    if (found === undefined) continue;
+    if ('outcome' in found) groups.push(found);
+    else waiting.push(found);
   }
+  try {
+    await ask(async (client) => {
+      // Where an agent ends in the middle the next one goes on.
+      for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+        groups.push(await moveOne(client, next, request));
+        waiting.shift();
+      }
+    });
+  } catch (error) {
+    if (!isMeshError(error)) throw error;
+    for (const one of waiting) groups.push(refusedRow(one, errorMessage(error)));
+  }
+  groups.sort((a, b) => (a.group === b.group ? 0 : a.group < b.group ? -1 : 1));
   return { schema: 1, from, to, groups };
 }
 
@@ -51,49 +69,52 @@ function goneOn(
   return undefined;
 }
 
-/** undefined: it does not run there. */
-async function moveOne(
-  client: AgentClient,
+/** How it is to be moved, or why not; undefined: it does not run there. */
+function decide(
   { group, mode, home, from: known, sites, state, why }: GroupReadiness,
   request: AllRequest,
-): Promise<Row | undefined> {
+): FailoverRequest | Row | undefined {
   const { from, to, as, overwrite } = request;
   const left = (text: string): Row => ({ group, outcome: 'left', why: text });
-  const isAtHomeThere = home === undefined ? known === from : home.site === from;
+  const underOwnId = { group, from, to, overwrite };
   if (home?.standsFor !== undefined) {
-    if (home.site !== from || home.standsFor.site === from) return undefined;
-    return await moveId(client, { group, from, to, overwrite }, request);
+    return home.site === from && home.standsFor.site !== from ? underOwnId : undefined;
   }
   if (mode === 'local') {
     if (!sites.includes(from)) return undefined;
     if (as === undefined) return left(`${why}; --as '{group}.{from}' moves it under another id`);
-    const id = idOf(as, group, request);
-    return await moveId(client, { group, from, to, as: id, overwrite }, request);
+    return { ...underOwnId, as: idOf(as, group, request) };
   }
+  const isAtHomeThere = home === undefined ? known === from : home.site === from;
   if (!isAtHomeThere && state !== 'own' && state !== 'contested') return undefined;
   if (mode === 'off') return left('no mode is declared; move it with --group');
-  if (mode !== 'single') return left(why);
-  return await moveId(client, { group, from, to, overwrite }, request);
+  return mode === 'single' ? underOwnId : left(why);
 }
 
-async function moveId(
+async function moveOne(
   client: AgentClient,
   request: FailoverRequest,
   { execute, requestedBy }: AllRequest,
 ): Promise<Row> {
-  const { group } = request;
-  const as = request.as === undefined ? {} : { as: request.as };
   try {
     const plan = await client.planFailover(request);
+    const named = { ...nameOf(request), plan: planJson(plan) };
     if (plan.refusals.length > 0) {
-      const why = plan.refusals.join('; ');
-      return { group, ...as, outcome: 'refused', why, plan: planJson(plan) };
+      return { ...named, outcome: 'refused', why: plan.refusals.join('; ') };
     }
-    if (!execute) return { group, ...as, outcome: 'planned', why: '', plan: planJson(plan) };
+    if (!execute) return { ...named, outcome: 'planned', why: '' };
     const report = await client.executeFailover(request, plan.planId, requestedBy);
-    return { group, ...as, outcome: 'moved', why: '', report: reportJson(report) };
+    return { ...nameOf(request), outcome: 'moved', why: '', report: reportJson(report) };
   } catch (error) {
-    if (!isMeshError(error)) throw error;
-    return { group, ...as, outcome: 'refused', why: errorMessage(error) };
+    if (!isMeshError(error) || error.code === 'peer_unavailable') throw error;
+    return refusedRow(request, errorMessage(error));
   }
+}
+
+function nameOf({ group, as }: FailoverRequest): Pick<Row, 'group' | 'as'> {
+  return as === undefined ? { group } : { group, as };
+}
+
+function refusedRow(request: FailoverRequest, why: string): Row {
+  return { ...nameOf(request), outcome: 'refused', why };
 }

@@ -9,7 +9,7 @@ import { print } from '../output.ts';
 import { planTable, reportTable } from '../print/failover.ts';
 import { failoverAllTable } from '../print/groups.ts';
 import { writeReport } from '../report-file.ts';
-import { failoverAll } from './failover-all.ts';
+import { failoverAll, type Ask } from './failover-all.ts';
 
 interface Options extends MoveOptions {
   readonly allGroups?: boolean;
@@ -79,7 +79,8 @@ async function moveAll(
     throw new MeshError('usage', `--as: found ${found}, wanted {group} in it with --all-groups`);
   }
   const request = { ...move, as, execute, requestedBy: io.user };
-  const answer = await askFirst(io, addresses, options, (client) => failoverAll(client, request));
+  const ask: Ask = (asked) => askFirst(io, addresses, options, asked);
+  const answer = await failoverAll(ask, request);
   print(io, options.output, answer, failoverAllTable);
   if (answer.groups.some(({ outcome }) => outcome === 'refused')) exit.value = exitCodes.condition;
   if (!execute) return;

@@ -139,7 +139,13 @@ class World {
 
   async move(request: Parameters<World['facts']>[0]): Promise<string> {
     const { cluster, ledger } = this;
-    const parts = { cluster, ledger, nowMs: 0, metadata: new Map<string, string>() };
+    const parts = {
+      cluster,
+      ledger,
+      nowMs: 0,
+      metadata: new Map<string, string>(),
+      beforeMoved: () => Promise.resolve(),
+    };
     const { home } = await executePlan(makePlan(this.facts(request)), undefined, parts);
     const { standsFor: whom } = home;
     return `${home.site} ${home.epoch}${whom ? ` for ${whom.group} of ${whom.site}` : ''}`;
@@ -228,7 +234,10 @@ describe('under another id', () => {
       first({ group: 'audit', as: 'audit.east' }),
       'audit is of mode everywhere: its progress at west is its own; nothing to do',
     );
-    assert.match(first({ group: 'billing', from: north }) ?? '', /--as billing.north moves it under another/);
+    assert.match(
+      first({ group: 'billing', from: north }) ?? '',
+      /--as billing.north moves it under another/,
+    );
     assert.equal(
       first({ group: 'billing', as: 'spare' }),
       'billing of east goes on as billing.east at west (epoch 1): bring that back first',
