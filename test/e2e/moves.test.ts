@@ -5,7 +5,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Scope } from '../../src/base/scope.ts';
-import { failoverAllSchema, planSchema, reportSchema } from '../../src/client/answers.ts';
+import {
+  eventsSchema,
+  failoverAllSchema,
+  lateSchema,
+  planSchema,
+  reportSchema,
+} from '../../src/client/answers.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { startAgent, type AgentProcess } from '../support/agent-process.ts';
 import { uniqueName } from '../support/clusters.ts';
@@ -22,6 +28,7 @@ const topic = uniqueName('moved');
 const id = (name: string): string => `${topic}.${name}`;
 const billing = id('billing');
 const [audit, pay, plan, plain] = [id('audit'), id('pay'), id('plan'), id('plain')];
+const tail = id('tail');
 /** Enough to die in the middle of. */
 const many = Array.from({ length: 40 }, (_, index) => id(`many-${String(index).padStart(2, '0')}`));
 
@@ -42,11 +49,11 @@ before(async () => {
   west = scope.own(await openTestCluster('west'));
   const modes = [
     ...[billing, ...many].map((group) => `"${group}": {mode: local}`),
-    ...[pay, plan].map((group) => `"${group}": {mode: single, home: east}`),
+    ...[pay, plan, tail].map((group) => `"${group}": {mode: single, home: east}`),
     `"${audit}": {mode: everywhere}`,
   ].join(', ');
   // The ids that others go on under are not let in: they are followed all the same.
-  const include = `["${[billing, audit, pay, plan, plain, ...many].join('", "')}"]`;
+  const include = `["${[billing, audit, pay, plan, tail, plain, ...many].join('", "')}"]`;
   const mesh = await writeMesh(dir, [
     `defaults: {topics: {include: [${topic}]}, groups: {include: ${include}, modes: {${modes}}}}`,
   ]);
@@ -55,12 +62,7 @@ before(async () => {
   const options = { topologyFile: file, logDir: dir };
   scope.own(await startAgent({ ...options, site: 'east' }));
   agent = scope.own(await startAgent({ ...options, site: 'west' }));
-  const values = Array.from({ length: records }, (_, index) => ({
-    key: null,
-    value: Buffer.from(String(index)),
-    timestampMs: Date.now(),
-  }));
-  await appendRecords(east, topic, 0, values, 'gzip');
+  await write(0, records);
   const copy = await until('the copy', async () => {
     const [found] = (await west.metadata()).topics.get(`east.${topic}`)?.partitions ?? [];
     if (found === undefined || found.leader < 0) return undefined;
@@ -69,6 +71,15 @@ before(async () => {
   });
   places = copy.map(({ offset }) => BigInt(offset));
 });
+
+async function write(from: number, count: number): Promise<void> {
+  const values = Array.from({ length: count }, (_, index) => ({
+    key: null,
+    value: Buffer.from(String(from + index)),
+    timestampMs: Date.now(),
+  }));
+  await appendRecords(east, topic, 0, values, 'gzip');
+}
 
 async function commit(cluster: KafkaCluster, group: string, offset: bigint): Promise<void> {
   const log = cluster === east ? topic : `east.${topic}`;
@@ -237,4 +248,65 @@ test('the agent dies in the middle of many: the rest is moved by the second run,
     assert.equal(await committed(west, other(index)), places[at(index)], other(index));
   }
   assert.equal(await committed(west, `${billing}.east`), places[300]);
+});
+
+test('what a group failed over past is listed, through a restart, until it is here', async () => {
+  const flow = ['east->west', '--topology', file];
+  const paused = await causeway('pause', ...flow, '--why', 'the line is down');
+  assert.equal(paused.code, 0, paused.text);
+  await write(records, 100);
+  await commit(east, tail, 450n);
+  await until('the loss to be known', async () => {
+    const { text } = await causeway(...args('failover', tail, 'east', 'west', '-o', 'json'));
+    const found = planSchema.parse(JSON.parse(text));
+    return found.lossRecordsAtLeast === '100' && found.refusals.length === 0;
+  });
+  const done = await causeway(...args('failover', tail, 'east', 'west', '--execute'));
+  assert.equal(done.code, 0, done.text);
+  const listed = async () => {
+    const { status, text } = await agent.get('/v1/events/late');
+    return status === 200 ? lateSchema.parse(JSON.parse(text)).late : [];
+  };
+  const [crossing, ...others] = await until('it to be listed', async () => {
+    const found = await listed();
+    return found.length > 0 && found;
+  });
+  assert.deepEqual(others, []);
+  assert.deepEqual([crossing?.state, crossing?.from, crossing?.to], ['crossing', '500', '600']);
+  await agent.kill();
+  agent.launch();
+  await agent.ready();
+  const resumed = await causeway('resume', ...flow);
+  assert.equal(resumed.code, 0, resumed.text);
+  const [arrived] = await until('all of it', async () => {
+    const found = await listed();
+    return found[0]?.state === 'arrived' && found;
+  });
+  const copy = await readAll(west, `east.${topic}`, 0);
+  const placed = copy.slice(records).map(({ offset, value }) => [offset, value?.toString()]);
+  assert.equal(placed.length, 100);
+  assert.deepEqual(arrived?.target, {
+    topic: `east.${topic}`,
+    from: String(placed[0]?.[0]),
+    to: String(Number(placed.at(-1)?.[0]) + 1),
+  });
+  assert.deepEqual([arrived.records, arrived.groups], [100, [{ group: tail }]]);
+
+  const shown = await causeway('events', '--late', '--group', tail, '--topology', file);
+  assert.equal(shown.code, 0, shown.text);
+  assert.match(shown.text, /^east\/\S+\/0 +\[500, 600\) +east\.\S+ \[.*\) +100 +arrived /m);
+  const kinds = ['--kind', 'failover', 'late_records', '--since', '1h', '-o', 'json'];
+  const told = await causeway('events', '--topology', file, ...kinds);
+  const { events } = eventsSchema.parse(JSON.parse(told.text));
+  const mine = events.filter(({ group, topic: name }) => group === tail || name === topic);
+  assert.deepEqual(
+    mine.map(({ site, kind }) => [site, kind]),
+    [
+      ['west', 'failover'],
+      ['west', 'late_records'],
+    ],
+  );
+  assert.deepEqual(mine[1]?.range, { site: 'east', from: '500', to: '600' });
+  const wrong = await causeway('events', '--topology', file, '--since', 'ever');
+  assert.equal(wrong.code, 2, wrong.text);
 });
