@@ -2,6 +2,7 @@
  * One agent of one site: opens what it needs in order, keeps it running, answers the API. Until the
  * site's own Kafka has been reached and its state loaded it answers that it is starting.
  */
+import { setMaxListeners } from 'node:events';
 import { crc32c } from '@node-rs/crc32';
 import { BufferPool } from '../base/buffer-pool.ts';
 import { isAborted, withDeadline } from '../base/clock.ts';
@@ -86,6 +87,7 @@ const bytesInFlightMax = 64 * 1024 * 1024;
 /** For what is in flight and not stored yet, when an agent is to end. */
 const drainMs = 8_000;
 const segmentsPerMessage = 200;
+const partListenersMax = 30;
 
 export class SiteAgent implements AgentPorts {
   readonly #options: SiteAgentOptions;
@@ -139,6 +141,8 @@ export class SiteAgent implements AgentPorts {
     const view = new ClusterView(cluster, { refreshMs: viewRefreshMs, clock, log });
     const parts = this.#build(scope, cluster, view);
     const stop = new AbortController();
+    // Each part has a loop or several that end on it; more than that is a leak.
+    setMaxListeners(partListenersMax, stop.signal);
     const running = this.#start(parts, stop.signal);
     // A part that fails ends this round; the rest is stopped in order.
     const failed = Promise.all(running).then(() => undefined);
