@@ -11,10 +11,10 @@
  */
 import { MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import { groupDeclaration } from '../topology/groups.ts';
 import type { Topology } from '../topology/model.ts';
 import type { GroupAt, GroupHome, GroupMode, TranslateAnswer } from './answer.ts';
 import type { Refusal } from './failover.ts';
-import { declaredMode } from './mode.ts';
 import type { FailoverRequest } from './updates.ts';
 
 /** An id and where it is at home. */
@@ -29,6 +29,7 @@ export interface IdFacts {
   readonly into:
     | {
         readonly group: string;
+        /** As it is declared; `off`: not at all. */
         readonly mode: GroupMode;
         readonly home: GroupHome | undefined;
       }
@@ -49,7 +50,8 @@ export function idFacts(
     else if (isFor(home, { group, site: from }) && isAway(home)) standIn = { group: id, home };
   }
   if (as === undefined) return { into: undefined, standIn };
-  return { into: { group: as, mode: declaredMode(topology, as).mode, home: intoHome }, standIn };
+  const { mode } = groupDeclaration(topology.groups, as).declaration ?? { mode: 'off' };
+  return { into: { group: as, mode, home: intoHome }, standIn };
 }
 
 /** @throws MeshError usage when no group can be called so */
