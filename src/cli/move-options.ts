@@ -2,6 +2,7 @@
 import { Option, type Command } from 'commander';
 import { MeshError } from '../base/errors.ts';
 import { isSiteName, type SiteName } from '../base/ids.ts';
+import type { FailoverRequest } from '../groups/updates.ts';
 import { withAgentOptions, type FindOptions } from './agents.ts';
 import { withOutput, type OutputFormat } from './output.ts';
 import { checkReportName } from './report-file.ts';
@@ -51,6 +52,14 @@ export function moveOf(options: MoveOptions): Move {
     to: siteOption('to', options.to),
     overwrite: options.overwrite ?? false,
   };
+}
+
+/** Of a report. */
+export function titleOf(
+  verb: string,
+  { group, as, from, to }: Pick<FailoverRequest, 'group' | 'as' | 'from' | 'to'>,
+): string {
+  return `${verb} of ${group}${as === undefined ? '' : ` as ${as}`}, ${from} to ${to}`;
 }
 
 /** The id that one group goes on under. @throws MeshError usage */

@@ -1,6 +1,6 @@
 /** Groups that are moved twice, by two at once, under another id, and by agents that die. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
@@ -157,9 +157,12 @@ test('a group of mode local goes on under another id, and comes back', async () 
     const found = planSchema.parse(JSON.parse(text)).translation.positions[0];
     return code === 0 && found?.source.offset === String(places[300]);
   });
-  const returned = await causeway(...back, '--execute');
+  const filed = path.join(dir, 'back.md');
+  const returned = await causeway(...back, '--execute', '--report', filed);
   assert.equal(returned.code, 0, returned.text);
   assert.match(returned.text, /billing is at home at east again \(epoch 2\)/);
+  const title = `# Switchover of ${other} as ${billing}, west to east\n`;
+  assert.ok(readFileSync(filed, 'utf8').startsWith(title));
   assert.deepEqual([await committed(east, billing), await committed(west, billing)], [300n, 7n]);
   await refused(/the home of .*\.east is east \(epoch 2\), not west/, ...back, '--execute');
 });
@@ -273,7 +276,7 @@ test('what a group failed over past is listed, through a restart, until it is he
   });
   assert.deepEqual(others, []);
   assert.deepEqual([crossing?.state, crossing?.from, crossing?.to], ['crossing', '500', '600']);
-  await agent.kill();
+  await agent.stop();
   agent.launch();
   await agent.ready();
   const resumed = await causeway('resume', ...flow);

@@ -4,7 +4,14 @@ import { MeshError } from '../../base/errors.ts';
 import { planJson, reportJson } from '../../client/json.ts';
 import { agentAddresses, askFirst } from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
-import { idOf, moveOf, withMoveOptions, type Move, type MoveOptions } from '../move-options.ts';
+import {
+  idOf,
+  moveOf,
+  titleOf,
+  withMoveOptions,
+  type Move,
+  type MoveOptions,
+} from '../move-options.ts';
 import { print } from '../output.ts';
 import { planTable, reportTable } from '../print/failover.ts';
 import { failoverAllTable } from '../print/groups.ts';
@@ -46,8 +53,7 @@ async function moveOne(
   addresses: readonly string[],
   move: Move & { readonly group: string },
 ): Promise<void> {
-  const { group, from, to } = move;
-  const request = { ...move, as: idOf(options.as, group, move) };
+  const request = { ...move, as: idOf(options.as, move.group, move) };
   const plan = await askFirst(io, addresses, options, (client) => client.planFailover(request));
   if (options.execute !== true || plan.refusals.length > 0) {
     print(io, options.output, planJson(plan), planTable);
@@ -59,7 +65,7 @@ async function moveOne(
   );
   const answer = reportJson(report);
   print(io, options.output, answer, reportTable);
-  const title = `Failover of ${group}, ${from} to ${to}`;
+  const title = titleOf('Failover', request);
   await writeReport(io, options.report, { title, answer, table: reportTable });
 }
 

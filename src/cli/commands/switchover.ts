@@ -9,7 +9,7 @@ import { reportJson, switchoverPlanJson } from '../../client/json.ts';
 import type { SwitchoverRequest, SwitchoverStep } from '../../groups/updates.ts';
 import { agentAddresses, askFirst } from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
-import { idOf, moveOf, withMoveOptions, type MoveOptions } from '../move-options.ts';
+import { idOf, moveOf, titleOf, withMoveOptions, type MoveOptions } from '../move-options.ts';
 import { print } from '../output.ts';
 import { reportTable, switchoverTable } from '../print/failover.ts';
 import { writeReport } from '../report-file.ts';
@@ -53,7 +53,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
       const last = await askFirst(io, addresses, options, (client) =>
         follow(io, client, request, calledOff.signal),
       );
-      await show(io, options, last, exit);
+      await show(io, options, request, last, exit);
     } finally {
       stopListening();
     }
@@ -92,14 +92,15 @@ async function follow(
 
 async function show(
   io: CliIo,
-  { output, report: file, group, from, to }: Options,
+  { output, report: file }: Options,
+  request: SwitchoverRequest,
   last: SwitchoverStep,
   exit: ExitCode,
 ): Promise<void> {
   if (last.kind === 'executed') {
     const answer = reportJson(last.report);
     print(io, output, answer, reportTable);
-    const title = `Switchover of ${group}, ${from} to ${to}`;
+    const title = titleOf('Switchover', request);
     await writeReport(io, file, { title, answer, table: reportTable });
     return;
   }
