@@ -29,9 +29,9 @@ export class EventBook {
   }
 
   list({ sinceMs = -Infinity, kinds, limit }: EventsRequest): readonly MeshEvent[] {
-    const found = this.#events.filter(
-      ({ atMs, kind }) => atMs >= sinceMs && (kinds.length === 0 || kinds.includes(kind)),
-    );
+    const found = this.#events
+      .slice(-heldMax)
+      .filter(({ atMs, kind }) => atMs >= sinceMs && (kinds.length === 0 || kinds.includes(kind)));
     return limit > 0 ? found.slice(-limit) : found;
   }
 

@@ -15,7 +15,7 @@ import {
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { startAgent, type AgentProcess } from '../support/agent-process.ts';
 import { uniqueName } from '../support/clusters.ts';
-import { member } from '../support/group-member.ts';
+import { member } from '../support/plain-member.ts';
 import { causeway, writeMesh } from '../support/mesh.ts';
 import { RunningCommand } from '../support/running-command.ts';
 import { appendRecords, makeTopic, openTestCluster, readAll } from '../support/topics.ts';

@@ -8,7 +8,7 @@ import { Scope } from '../../src/base/scope.ts';
 import { reportSchema, switchoverPlanSchema } from '../../src/client/answers.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { uniqueName } from '../support/clusters.ts';
-import { kafkaOf, member } from '../support/group-member.ts';
+import { kafkaOf, member } from '../support/plain-member.ts';
 import { causeway, writeMesh } from '../support/mesh.ts';
 import { RunningCommand } from '../support/running-command.ts';
 import { makeTopic, openTestCluster } from '../support/topics.ts';

@@ -523,7 +523,7 @@ export const GroupHome: MessageFns<GroupHome> = {
       writer.uint32(16).int32(message.epoch);
     }
     if (message.standsFor !== undefined) {
-      GroupAt.encode(message.standsFor, writer.uint32(26).fork()).join();
+      GroupAt.encode(message.standsFor, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -557,8 +557,8 @@ export const GroupHome: MessageFns<GroupHome> = {
             message.epoch = reader.int32();
             continue;
           }
-          case 3: {
-            if (tag !== 26) {
+          case 5: {
+            if (tag !== 42) {
               break;
             }
 
@@ -1364,7 +1364,7 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
       writer.uint32(98).string(message.site);
     }
     for (const v of message.sites) {
-      writer.uint32(106).string(v!);
+      writer.uint32(122).string(v!);
     }
     return writer;
   },
@@ -1478,8 +1478,8 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
             message.site = reader.string();
             continue;
           }
-          case 13: {
-            if (tag !== 106) {
+          case 15: {
+            if (tag !== 122) {
               break;
             }
 

@@ -1,4 +1,4 @@
-/** Members of consumer groups at the shared clusters. */
+/** Members of consumer groups at the shared clusters, that read whatever there is. */
 import kafkajs from 'kafkajs';
 import { brokersOf, type TestSite } from './clusters.ts';
 
