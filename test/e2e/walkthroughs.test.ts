@@ -18,19 +18,17 @@ test('the walkthroughs do what they say', async () => {
     /^order 1050$/m,
     /^east\/orders\/0 +\[1,000, 1,050\) +east\.orders \[\S+, \S+\) +50 +arrived .* billing$/m,
     /billing is at home at east \(epoch 3\)/,
-    // local
+    // local and everywhere
     /^east item 300$/m,
     /^west item 200$/m,
+    /^page 60$/m,
     /^refused: stock is of mode local: .*; --as stock\.east moves it under another$/m,
     /stock\.east is at home at west \(epoch 1\), for stock of east/,
     /^east item 301$/m,
-    /stock is at home at east again \(epoch 2\)/,
-    /^east item 451$/m,
-    // everywhere
-    /^page 100$/m,
-    /^page 60$/m,
     /^refused: search is of mode everywhere: .*; nothing to do$/m,
     /^page 61$/m,
+    /stock is at home at east again \(epoch 2\)/,
+    /^east item 451$/m,
     /^page 120$/m,
     // off
     /^entry 70$/m,
