@@ -1,4 +1,4 @@
-/** What came late: noted when a group moves, followed until it is here, as it was after a restart. */
+/** What came late: noted when a group moves, followed until it is here, through restarts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../../src/base/clock.ts';
