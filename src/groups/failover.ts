@@ -42,6 +42,8 @@ export interface MadePlan {
   readonly refusals: readonly Refusal[];
   /** The id whose home would move, and where it would be at home. */
   readonly moved: IdAtHome;
+  /** Its Kafka has answered just now; one that has just died may still seem to be reachable. */
+  readonly isSourceThere: boolean;
 }
 
 export function makePlan(facts: FailoverFacts): MadePlan {
@@ -52,6 +54,7 @@ export function makePlan(facts: FailoverFacts): MadePlan {
   return {
     refusals,
     moved: movedHome(answer, ids),
+    isSourceThere: facts.membersThere !== undefined,
     plan: {
       planId: planId(facts),
       answer,

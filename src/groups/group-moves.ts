@@ -86,7 +86,7 @@ export class GroupMoves {
     requestedBy: string,
   ): Promise<FailoverReport> {
     const { cluster, ledger, store, late, onEvent } = this.#parts;
-    const { moved, plan } = made;
+    const { moved, plan, isSourceThere } = made;
     const now = ledger.home(moved.group);
     if (now !== undefined && now.epoch >= moved.home.epoch) {
       const text = `the home of ${moved.group} has moved meanwhile: it is ${atHome(now)}`;
@@ -98,7 +98,7 @@ export class GroupMoves {
       ledger,
       nowMs: this.#deps.clock.nowMs(),
       beforeMoved: async () => {
-        if (verb === 'failover') await late.note(plan.answer, plan.as);
+        if (verb === 'failover') await late.note(plan.answer, isSourceThere, plan.as);
       },
       metadata: new Map(positions.map((one) => [`${one.topic}/${one.partition}`, one.metadata])),
     });

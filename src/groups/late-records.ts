@@ -62,7 +62,11 @@ export class LateRecords {
   }
 
   /** Notes what a group that fails over now goes past; resolves when it is stored. */
-  async note({ group, from, positions, sourceReachable }: TranslateAnswer, as?: string) {
+  async note(
+    { group, from, positions }: TranslateAnswer,
+    isSourceThere: boolean,
+    as?: string,
+  ): Promise<void> {
     const nowMs = this.#deps.clock.nowMs();
     const { site, maps } = this.#options;
     const flow = flowId(from, site);
@@ -76,7 +80,7 @@ export class LateRecords {
       if (target.topic !== remoteTopicName(from, topic)) continue;
       const began = BigInt(frontier.scannedEnd);
       const seen = BigInt(Math.max(frontier.sourceEnd, Number(source.offset ?? 0n)));
-      const to = sourceReachable ? seen : undefined;
+      const to = isSourceThere ? seen : undefined;
       if (to !== undefined && to <= began) continue;
       noted.push(
         withGroup(

@@ -94,7 +94,7 @@ async function look(
   parts: SwitchoverParts,
 ): Promise<Round> {
   const { group, from, to, as = group } = request;
-  const { plan, refusals, moved } = makePlan(facts);
+  const { plan, refusals, ...made } = makePlan(facts);
   // Members are not refused here but waited for.
   const kept = refusals.filter(({ code }) => code !== 'group_active');
   const waitingFor: string[] = [];
@@ -117,7 +117,7 @@ async function look(
   );
   waitingFor.push(...named(parts.behind(read).map(missing)));
   const shown = { ...plan, refusals: kept.map(({ text }) => text) };
-  return { plan: shown, refusals: kept, moved, waitingFor };
+  return { ...made, plan: shown, refusals: kept, waitingFor };
 }
 
 function missing(one: { readonly log: string; readonly recordsAtLeast: bigint }): string {

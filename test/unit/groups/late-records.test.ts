@@ -25,7 +25,7 @@ function position(topic: string, offset: bigint | undefined): TranslatedPosition
   };
 }
 
-function answerOf(group: string, sourceReachable: boolean): TranslateAnswer {
+function answerOf(group: string): TranslateAnswer {
   return {
     mesh: 'shop',
     group,
@@ -36,7 +36,7 @@ function answerOf(group: string, sourceReachable: boolean): TranslateAnswer {
     verdict: 'exact',
     safeToStart: true,
     blockers: [],
-    sourceReachable,
+    sourceReachable: true,
     positionsAsOfMs: undefined,
     sourceEndAsOfMs: undefined,
     positions: [position('orders', 80n), position('west.lines', 5n), position('nowhere', 1n)],
@@ -82,9 +82,9 @@ function open(stored: readonly StateRecord[] = []) {
 
 test('a lost site: waits for it, then for its records, then says where they are', async () => {
   const { late, log, events, map, seen, pass, run } = open();
-  await late.note(answerOf('billing', false));
-  await late.note(answerOf('audit', false), 'audit.east');
-  await late.note(answerOf('billing', false));
+  await late.note(answerOf('billing'), false);
+  await late.note(answerOf('audit'), false, 'audit.east');
+  await late.note(answerOf('billing'), false);
   const [one, ...more] = late.list();
   assert.ok(one !== undefined && more.length === 0);
   assert.deepEqual([one.state, one.from, one.to, one.atLeast], ['waiting', 100n, undefined, 3n]);
@@ -120,7 +120,7 @@ test('a lost site: waits for it, then for its records, then says where they are'
 
 test('a site that answers: what is known to be missing, and nothing where nothing is', async () => {
   const { late, seen, pass, map, run } = open();
-  await late.note(answerOf('billing', true));
+  await late.note(answerOf('billing'), true);
   assert.deepEqual(
     late.list().map(({ from, to, state }) => [from, to, state]),
     [[100n, 103n, 'crossing']],
@@ -129,19 +129,19 @@ test('a site that answers: what is known to be missing, and nothing where nothin
   await run('it', () => late.list()[0]?.state === 'arrived');
   pass(1_000);
   seen(103, pass(1_000));
-  await late.note(answerOf('audit', true));
+  await late.note(answerOf('audit'), true);
   assert.equal(late.list().length, 1);
 });
 
 test('a site that lost them too: nothing is late; a log that is another one: gone', async () => {
   const lost = open();
-  await lost.late.note(answerOf('billing', false));
+  await lost.late.note(answerOf('billing'), false);
   lost.seen(90, lost.pass(1_000));
   await lost.run('it to be dropped', () => lost.late.list().length === 0);
   assert.deepEqual(lost.events, []);
 
   const anew = open();
-  await anew.late.note(answerOf('billing', false));
+  await anew.late.note(answerOf('billing'), false);
   const second = anew.maps.writer({ flow, topic: 'orders', partition: 0, generation: 2 });
   second.begin(1, { source: 0, target: 101 }, true);
   await anew.run('it to be gone', () => anew.late.list()[0]?.state === 'gone');
@@ -150,7 +150,7 @@ test('a site that lost them too: nothing is late; a log that is another one: gon
 
 test('an agent that does not carry the partition only listens', async () => {
   const { late, log, isOwner, seen, pass, map, run } = open();
-  await late.note(answerOf('billing', false));
+  await late.note(answerOf('billing'), false);
   isOwner.value = false;
   seen(120, pass(1_000));
   const other = open(log);
