@@ -12,7 +12,7 @@ import { testDeps } from './deps.ts';
 import { kcat } from './tools.ts';
 
 const root = path.dirname(path.dirname(import.meta.dirname));
-const msMax = 240_000;
+const msMax = 280_000;
 
 export class PastedPage {
   readonly #dir: string;
