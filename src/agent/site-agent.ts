@@ -2,6 +2,7 @@
  * One agent of one site: opens what it needs in order, keeps it running, answers the API. Until the
  * site's own Kafka has been reached and its state loaded it answers that it is starting.
  */
+import { setMaxListeners } from 'node:events';
 import { crc32c } from '@node-rs/crc32';
 import { BufferPool } from '../base/buffer-pool.ts';
 import { isAborted, withDeadline } from '../base/clock.ts';
@@ -21,7 +22,7 @@ import type {
 } from '../client/agent-shapes.ts';
 import { ByteBudget } from '../flow/byte-budget.ts';
 import { ClusterView } from '../flow/cluster-view.ts';
-import type { FlowEvent } from '../flow/flow-context.ts';
+import type { EventsRequest, MeshEvent } from '../client/event-shapes.ts';
 import type {
   FailoverPlan,
   FailoverReport,
@@ -31,6 +32,7 @@ import type {
 import type { SiteLiveness } from '../groups/group-ports.ts';
 import { GroupService } from '../groups/group-service.ts';
 import { countReadiness } from '../groups/readiness.ts';
+import type { LateStretch } from '../groups/stored-late.ts';
 import { Translator } from '../groups/translator.ts';
 import type {
   FailoverRequest,
@@ -51,6 +53,7 @@ import type { Topology } from '../topology/model.ts';
 import { resolveKafkaSecrets, type SecretSources } from '../topology/secrets.ts';
 import { collectAgentMetrics, type AgentFacts } from './agent-metrics.ts';
 import { ControlStore } from './control-store.ts';
+import { EventBook } from './event-book.ts';
 import { FlowCommands } from './flow-commands.ts';
 import { FlowSet } from './flow-set.ts';
 import { viewRefreshMs, type FlowRunner } from './flow-runner.ts';
@@ -72,6 +75,7 @@ interface Parts {
   readonly controls: ControlStore;
   readonly maps: MapStore;
   readonly groups: GroupService;
+  readonly events: EventBook;
   readonly flows: FlowSet;
   readonly commands: FlowCommands;
   readonly peers: Peers;
@@ -83,6 +87,7 @@ const bytesInFlightMax = 64 * 1024 * 1024;
 /** For what is in flight and not stored yet, when an agent is to end. */
 const drainMs = 8_000;
 const segmentsPerMessage = 200;
+const partListenersMax = 30;
 
 export class SiteAgent implements AgentPorts {
   readonly #options: SiteAgentOptions;
@@ -136,6 +141,8 @@ export class SiteAgent implements AgentPorts {
     const view = new ClusterView(cluster, { refreshMs: viewRefreshMs, clock, log });
     const parts = this.#build(scope, cluster, view);
     const stop = new AbortController();
+    // Each part has a loop or several that end on it; more than that is a leak.
+    setMaxListeners(partListenersMax, stop.signal);
     const running = this.#start(parts, stop.signal);
     // A part that fails ends this round; the rest is stopped in order.
     const failed = Promise.all(running).then(() => undefined);
@@ -199,8 +206,7 @@ export class SiteAgent implements AgentPorts {
     const maps = new MapStore(state(stateTopics.offsetMaps), deps);
     const keeper = new TopologyKeeper(topology, { site, log: state(stateTopics.topology) }, deps);
     const controls = new ControlStore(state(stateTopics.controls), deps);
-    const events = state(stateTopics.events);
-    const onEvent = (event: FlowEvent): void => this.#note(event, events);
+    const events = new EventBook(state(stateTopics.events), deps);
     const budget = new ByteBudget(bytesInFlightMax);
     const flows = new FlowSet(
       {
@@ -213,12 +219,12 @@ export class SiteAgent implements AgentPorts {
         budget,
         pool: new BufferPool(),
         secrets,
-        onEvent,
+        onEvent: events.note,
       },
       deps,
     );
     const runner = (flow: FlowId): FlowRunner => flows.runner(flow);
-    const commands = new FlowCommands({ controls, runner, onEvent }, deps);
+    const commands = new FlowCommands({ controls, runner, onEvent: events.note }, deps);
     const newTranslator = (): Translator =>
       new Translator({ topology: keeper.current, maps: maps.book });
     const groups = new GroupService(
@@ -231,6 +237,8 @@ export class SiteAgent implements AgentPorts {
         liveness: (other) => this.#liveness(other),
         remoteCluster: (other) => flows.from(other)?.sourceCluster,
         owns: (group, from) => flows.from(from)?.holds(crc32c(group) % slotCount) ?? false,
+        maps: maps.book,
+        onEvent: events.note,
       },
       deps,
     );
@@ -256,12 +264,13 @@ export class SiteAgent implements AgentPorts {
       },
       deps,
     );
-    const known = { keeper, controls, maps, groups };
+    const known = { keeper, controls, maps, groups, events };
     return { cluster, view, ...known, flows, commands, peers, budget, scribe };
   }
 
-  #start({ view, keeper, controls, maps, groups }: Parts, signal: AbortSignal): Promise<void>[] {
-    return [view, keeper, controls, maps, groups].map((part) => part.run(signal));
+  #start(parts: Parts, signal: AbortSignal): Promise<void>[] {
+    const { view, keeper, controls, maps, groups, events } = parts;
+    return [view, keeper, controls, maps, groups, events].map((part) => part.run(signal));
   }
 
   async #load({ view, keeper, controls, maps, groups }: Parts): Promise<void> {
@@ -278,19 +287,6 @@ export class SiteAgent implements AgentPorts {
     };
     scope.defer(keeper.onTakenOver(apply));
     apply(keeper.current);
-  }
-
-  #note(event: FlowEvent, events: ReturnType<typeof openStateLog>): void {
-    const { kind, flow, topic, partition, text } = event;
-    const { clock, log } = this.#deps;
-    log.warn({ kind, flow, topic, partition }, text);
-    const value = JSON.stringify({ atMs: clock.nowMs(), ...event }, (_key, one: unknown) =>
-      typeof one === 'bigint' ? one.toString() : one,
-    );
-    const record = { key: Buffer.from(`${flow}/${topic}/${partition}`), value: Buffer.from(value) };
-    events.append([record]).catch((error: unknown) => {
-      log.warn({ why: errorMessage(error) }, 'event not stored');
-    });
   }
 
   #liveness(site: SiteName): SiteLiveness {
@@ -382,6 +378,14 @@ export class SiteAgent implements AgentPorts {
 
   listGroups(): readonly GroupReadiness[] {
     return this.#running().groups.readiness();
+  }
+
+  events(request: EventsRequest): readonly MeshEvent[] {
+    return this.#running().events.list(request);
+  }
+
+  listLate(): readonly LateStretch[] {
+    return this.#running().groups.late();
   }
 
   async planFailover(request: FailoverRequest): Promise<FailoverPlan> {

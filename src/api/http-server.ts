@@ -5,7 +5,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
-import { agentStatusJson, lagJson, readinessJson, translateJson } from '../client/json.ts';
+import {
+  agentStatusJson,
+  lagJson,
+  planJson,
+  readinessJson,
+  translateJson,
+} from '../client/json.ts';
+import { eventJson, lateJson } from '../client/json-events.ts';
 import { parsePosition } from '../client/position-text.ts';
 import type { AgentPorts } from './ports.ts';
 import { groupAndSites } from './services.ts';
@@ -40,14 +47,35 @@ const routes: Readonly<Record<string, Handler>> = {
   '/v1/status': (_query, ports) => json({ schema: 1, ...agentStatusJson(ports.status()) }),
   '/v1/groups': (_query, ports) =>
     json({ schema: 1, groups: ports.listGroups().map(readinessJson), silent: [] }),
+  '/v1/events': (query, ports) => {
+    const since = query.get('since');
+    const sinceMs = since === null ? undefined : Date.parse(since);
+    const limit = Number(query.get('limit') ?? 100);
+    if (Number.isNaN(sinceMs) || !Number.isSafeInteger(limit) || limit < 0) {
+      throw new MeshError('usage', 'wanted since=<ISO time>, limit=<number>; 0 is no limit');
+    }
+    const found = ports.events({ sinceMs, kinds: query.getAll('kind'), limit });
+    return json({ schema: 1, events: found.map(eventJson), silent: [] });
+  },
+  '/v1/events/late': (_query, ports) =>
+    json({ schema: 1, late: ports.listLate().map(lateJson), silent: [] }),
   '/v1/lag': (_query, ports) => json(lagJson(ports.status().flows)),
   '/v1/translate': async (query, ports) => {
-    const group = query.get('group') ?? '';
-    const request = groupAndSites(group, query.get('from') ?? '', query.get('to') ?? '');
+    const request = groupAndSitesOf(query);
     const positions = query.getAll('position').map((text) => parsePosition(text, 'position'));
     return json(translateJson(await ports.translate({ ...request, positions })));
   },
+  '/v1/failover': async (query, ports) => {
+    const as = query.get('as') ?? undefined;
+    const overwrite = query.get('overwrite') === 'true';
+    const request = { ...groupAndSitesOf(query), as, overwrite };
+    return json(planJson(await ports.planFailover(request)));
+  },
 };
+
+function groupAndSitesOf(query: URLSearchParams): ReturnType<typeof groupAndSites> {
+  return groupAndSites(query.get('group') ?? '', query.get('from') ?? '', query.get('to') ?? '');
+}
 
 export interface HttpServer extends AsyncDisposable {
   readonly port: number;

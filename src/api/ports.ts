@@ -12,6 +12,7 @@ import type {
   Readiness,
   TopologyView,
 } from '../client/agent-shapes.ts';
+import type { EventsRequest, MeshEvent } from '../client/event-shapes.ts';
 import type { FlowPlace, PauseOverride, Said } from '../flow/overrides.ts';
 import type {
   FailoverRequest,
@@ -20,6 +21,7 @@ import type {
   SwitchoverStep,
   TranslateRequest,
 } from '../groups/updates.ts';
+import type { LateStretch } from '../groups/stored-late.ts';
 import type {
   FailoverPlan,
   FailoverReport,
@@ -42,6 +44,10 @@ export interface AgentPorts {
 
   translate(request: TranslateRequest): Promise<TranslateAnswer>;
   listGroups(): readonly GroupReadiness[];
+  /** Of this site, the oldest first. */
+  events(request: EventsRequest): readonly MeshEvent[];
+  /** What groups failed over past to this site, and what has become of it. */
+  listLate(): readonly LateStretch[];
   planFailover(request: FailoverRequest): Promise<FailoverPlan>;
   /** Plans again; refuses with plan_changed when planId is given and differs. */
   executeFailover(

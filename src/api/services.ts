@@ -12,12 +12,14 @@ import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import { isSiteName, type SiteName } from '../base/ids.ts';
 import * as controls from '../client/convert-controls.ts';
+import * as events from '../client/convert-events.ts';
 import * as groups from '../client/convert-groups.ts';
 import * as convert from '../client/convert-status.ts';
 import {
   CheckpointServiceService,
   type CheckpointServiceServer,
 } from '../gen/causeway/v1/checkpoint.ts';
+import { EventServiceService, type EventServiceServer } from '../gen/causeway/v1/event.ts';
 import { FailoverServiceService, type FailoverServiceServer } from '../gen/causeway/v1/failover.ts';
 import { FlowServiceService, type FlowServiceServer } from '../gen/causeway/v1/flow.ts';
 import { TopologyServiceService, type TopologyServiceServer } from '../gen/causeway/v1/topology.ts';
@@ -37,6 +39,7 @@ export function addServices(server: Server, parts: ServiceParts): void {
   server.addService(CheckpointServiceService, checkpointService(parts));
   server.addService(FailoverServiceService, failoverService(parts));
   server.addService(FlowServiceService, flowService(parts));
+  server.addService(EventServiceService, eventService(parts));
 }
 
 export const serviceNames = [
@@ -44,6 +47,7 @@ export const serviceNames = [
   'causeway.v1.CheckpointService',
   'causeway.v1.FailoverService',
   'causeway.v1.FlowService',
+  'causeway.v1.EventService',
 ];
 
 function topologyService(parts: ServiceParts): TopologyServiceServer {
@@ -98,13 +102,13 @@ function checkpointService(parts: ServiceParts): CheckpointServiceServer {
 function failoverService(parts: ServiceParts): FailoverServiceServer {
   const { ports } = parts;
   return {
-    plan: unary(parts, async ({ group, from, to, overwrite }) => ({
+    plan: unary(parts, async ({ group, from, to, as, overwrite }) => ({
       plan: groups.toPlan(
-        await ports.planFailover({ ...groupAndSites(group, from, to), overwrite }),
+        await ports.planFailover({ ...groupAndSites(group, from, to), as, overwrite }),
       ),
     })),
-    execute: unary(parts, async ({ group, from, to, overwrite, planId, requestedBy }) => {
-      const request = { ...groupAndSites(group, from, to), overwrite };
+    execute: unary(parts, async ({ group, from, to, as, overwrite, planId, requestedBy }) => {
+      const request = { ...groupAndSites(group, from, to), as, overwrite };
       return groups.toReport(await ports.executeFailover(request, planId, requestedBy));
     }),
     switchover: streaming(
@@ -137,6 +141,16 @@ function flowService(parts: ServiceParts): FlowServiceServer {
       const answer = await ports.limitFlow(flowOf(request.flow), limitOf(request), saidIn(request));
       return controls.toLimitAnswer(answer);
     }),
+  };
+}
+
+function eventService(parts: ServiceParts): EventServiceServer {
+  const { ports } = parts;
+  return {
+    list: unary(parts, (request) => ({
+      events: ports.events(events.fromEventsRequest(request)).map(events.toEvent),
+    })),
+    listLate: unary(parts, () => ({ late: ports.listLate().map(events.toLate) })),
   };
 }
 

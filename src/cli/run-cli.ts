@@ -45,6 +45,7 @@ export function processIo(exitNow: (code: number) => void): CliIo {
 const commands: Readonly<Record<string, (io: CliIo, exit: ExitCode) => Promise<Command>>> = {
   agent: async (io) => (await import('./commands/agent.ts')).agentCommand(io),
   check: async (io) => (await import('./commands/check.ts')).checkCommand(io),
+  events: async (io, exit) => (await import('./commands/events.ts')).eventsCommand(io, exit),
   failover: async (io, exit) => (await import('./commands/failover.ts')).failoverCommand(io, exit),
   groups: async (io, exit) => (await import('./commands/groups.ts')).groupsCommand(io, exit),
   lag: async (io) => (await import('./commands/lag.ts')).lagCommand(io),

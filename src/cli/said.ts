@@ -35,16 +35,19 @@ const unitMs: Readonly<Record<string, number>> = {
 };
 
 function endOf(io: CliIo, duration?: string, until?: string): number | undefined {
-  if (duration !== undefined) {
-    const [, amount = '', unit = ''] = /^(\d+)\s*([smhd])$/.exec(duration) ?? [];
-    const ms = Number(amount) * (unitMs[unit] ?? 0);
-    if (ms > 0) return io.clock.nowMs() + ms;
-    throw wanted('--for', duration, 'a duration such as 90s, 30m, 6h or 2d');
-  }
+  if (duration !== undefined) return io.clock.nowMs() + durationMs('--for', duration);
   if (until === undefined) return undefined;
   const ms = /^\d{4}-\d\d-\d\d/.test(until) ? Date.parse(until) : NaN;
   if (!Number.isNaN(ms)) return ms;
   throw wanted('--until', until, 'an ISO time such as 2030-01-31T06:00Z');
+}
+
+/** @throws MeshError usage */
+export function durationMs(option: string, duration: string): number {
+  const [, amount = '', unit = ''] = /^(\d+)\s*([smhd])$/.exec(duration) ?? [];
+  const ms = Number(amount) * (unitMs[unit] ?? 0);
+  if (ms > 0) return ms;
+  throw wanted(option, duration, 'a duration such as 90s, 30m, 6h or 2d');
 }
 
 /** Which part of which flow, and the site whose agents carry it. */

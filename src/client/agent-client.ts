@@ -15,37 +15,15 @@ import { abortedError } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import type * as wire from '../gen/causeway/v1/checkpoint.ts';
 import { CheckpointServiceClient } from '../gen/causeway/v1/checkpoint.ts';
-import {
-  FailoverServiceClient,
-  type ExecuteRequest,
-  type ExecuteResponse,
-  type PlanRequest,
-  type PlanResponse,
-} from '../gen/causeway/v1/failover.ts';
-import {
-  FlowServiceClient,
-  type LimitRequest,
-  type LimitResponse,
-  type PauseRequest,
-  type PauseResponse,
-  type ResumeRequest,
-  type ResumeResponse,
-  type StatusRequest,
-  type StatusResponse,
-} from '../gen/causeway/v1/flow.ts';
-import {
-  TopologyServiceClient,
-  type GetRequest,
-  type GetResponse,
-  type ProposeRequest,
-  type ProposeResponse,
-} from '../gen/causeway/v1/topology.ts';
-import type {
-  FailoverPlan,
-  FailoverReport,
-  GroupReadiness,
-  TranslateAnswer,
-} from '../groups/answer.ts';
+import type * as eventWire from '../gen/causeway/v1/event.ts';
+import { EventServiceClient } from '../gen/causeway/v1/event.ts';
+import type * as failoverWire from '../gen/causeway/v1/failover.ts';
+import { FailoverServiceClient } from '../gen/causeway/v1/failover.ts';
+import type * as flowWire from '../gen/causeway/v1/flow.ts';
+import { FlowServiceClient } from '../gen/causeway/v1/flow.ts';
+import type * as topologyWire from '../gen/causeway/v1/topology.ts';
+import { TopologyServiceClient } from '../gen/causeway/v1/topology.ts';
+import type * as answer from '../groups/answer.ts';
 import type {
   FailoverRequest,
   GroupUpdate,
@@ -53,6 +31,7 @@ import type {
   SwitchoverStep,
   TranslateRequest,
 } from '../groups/updates.ts';
+import type { LateStretch } from '../groups/stored-late.ts';
 import type { FlowPlace, PauseOverride, Said } from '../flow/overrides.ts';
 import type {
   FlowLimit,
@@ -61,8 +40,10 @@ import type {
   MeshStatus,
   TopologyView,
 } from './agent-shapes.ts';
+import type { EventsRequest, MeshEvent } from './event-shapes.ts';
 import { callError } from './call-error.ts';
 import * as controls from './convert-controls.ts';
+import * as events from './convert-events.ts';
 import * as groups from './convert-groups.ts';
 import * as convert from './convert-status.ts';
 
@@ -110,6 +91,7 @@ export class AgentClient implements AsyncDisposable {
   readonly #checkpoint: CheckpointServiceClient;
   readonly #failover: FailoverServiceClient;
   readonly #flow: FlowServiceClient;
+  readonly #events: EventServiceClient;
 
   constructor(options: AgentClientOptions, { clock }: Pick<Deps, 'clock'>) {
     const { address, timeoutMs = 10_000 } = options;
@@ -122,6 +104,7 @@ export class AgentClient implements AsyncDisposable {
     this.#checkpoint = new CheckpointServiceClient(address, open, shared);
     this.#failover = new FailoverServiceClient(address, open, shared);
     this.#flow = new FlowServiceClient(address, open, shared);
+    this.#events = new EventServiceClient(address, open, shared);
   }
 
   /** @throws MeshError peer_unavailable when there is no connection within 10 s */
@@ -135,27 +118,30 @@ export class AgentClient implements AsyncDisposable {
   }
 
   async status(signal?: AbortSignal): Promise<MeshStatus> {
-    const call = this.#unary<StatusRequest, StatusResponse>('status', (q, m, o, done) =>
-      this.#flow.status(q, m, o, done),
+    const call = this.#unary<flowWire.StatusRequest, flowWire.StatusResponse>(
+      'status',
+      (q, m, o, done) => this.#flow.status(q, m, o, done),
     );
     return convert.fromStatus(await call({}, signal));
   }
 
   async topology(signal?: AbortSignal): Promise<TopologyView> {
-    const call = this.#unary<GetRequest, GetResponse>('topology', (q, m, o, done) =>
-      this.#topology.get(q, m, o, done),
+    const call = this.#unary<topologyWire.GetRequest, topologyWire.GetResponse>(
+      'topology',
+      (q, m, o, done) => this.#topology.get(q, m, o, done),
     );
     return convert.fromTopology((await call({}, signal)).topology);
   }
 
   async proposeTopology(source: string, proposedBy: string): Promise<TopologyView> {
-    const call = this.#unary<ProposeRequest, ProposeResponse>('propose', (q, m, o, done) =>
-      this.#topology.propose(q, m, o, done),
+    const call = this.#unary<topologyWire.ProposeRequest, topologyWire.ProposeResponse>(
+      'propose',
+      (q, m, o, done) => this.#topology.propose(q, m, o, done),
     );
     return convert.fromTopology((await call({ source, proposedBy })).topology);
   }
 
-  async translate(request: TranslateRequest): Promise<TranslateAnswer> {
+  async translate(request: TranslateRequest): Promise<answer.TranslateAnswer> {
     const call = this.#unary<wire.TranslateRequest, wire.TranslateResponse>(
       'translate',
       (q, m, o, done) => this.#checkpoint.translate(q, m, o, done),
@@ -164,7 +150,7 @@ export class AgentClient implements AsyncDisposable {
     return groups.fromTranslation((await call({ ...request, positions })).translation);
   }
 
-  async listGroups(): Promise<readonly GroupReadiness[]> {
+  async listGroups(): Promise<readonly answer.GroupReadiness[]> {
     const call = this.#unary<wire.ListGroupsRequest, wire.ListGroupsResponse>(
       'list groups',
       (q, m, o, done) => this.#checkpoint.listGroups(q, m, o, done),
@@ -172,9 +158,10 @@ export class AgentClient implements AsyncDisposable {
     return (await call({})).groups.map(groups.fromReadiness);
   }
 
-  async planFailover(request: FailoverRequest): Promise<FailoverPlan> {
-    const call = this.#unary<PlanRequest, PlanResponse>('failover plan', (q, m, o, done) =>
-      this.#failover.plan(q, m, o, done),
+  async planFailover(request: FailoverRequest): Promise<answer.FailoverPlan> {
+    const call = this.#unary<failoverWire.PlanRequest, failoverWire.PlanResponse>(
+      'failover plan',
+      (q, m, o, done) => this.#failover.plan(q, m, o, done),
     );
     return groups.fromPlan((await call({ ...request })).plan);
   }
@@ -183,11 +170,28 @@ export class AgentClient implements AsyncDisposable {
     request: FailoverRequest,
     planId: string | undefined,
     requestedBy: string,
-  ): Promise<FailoverReport> {
-    const call = this.#unary<ExecuteRequest, ExecuteResponse>('failover', (q, m, o, done) =>
-      this.#failover.execute(q, m, o, done),
+  ): Promise<answer.FailoverReport> {
+    const call = this.#unary<failoverWire.ExecuteRequest, failoverWire.ExecuteResponse>(
+      'failover',
+      (q, m, o, done) => this.#failover.execute(q, m, o, done),
     );
     return groups.fromReport(await call({ ...request, planId, requestedBy }));
+  }
+
+  async listEvents(request: EventsRequest): Promise<readonly MeshEvent[]> {
+    const call = this.#unary<eventWire.ListRequest, eventWire.ListResponse>(
+      'events',
+      (q, m, o, done) => this.#events.list(q, m, o, done),
+    );
+    return (await call(events.toEventsRequest(request))).events.map(events.fromEvent);
+  }
+
+  async listLate(): Promise<readonly LateStretch[]> {
+    const call = this.#unary<eventWire.ListLateRequest, eventWire.ListLateResponse>(
+      'late records',
+      (q, m, o, done) => this.#events.listLate(q, m, o, done),
+    );
+    return (await call({})).late.map(events.fromLate);
   }
 
   /** What is waited for, as it changes, then the report. Ends on abort: called off. */
@@ -203,23 +207,26 @@ export class AgentClient implements AsyncDisposable {
   }
 
   async pauseFlow(place: FlowPlace, said: Omit<Said, 'atMs'>): Promise<PauseOverride> {
-    const call = this.#unary<PauseRequest, PauseResponse>('pause', (q, m, o, done) =>
-      this.#flow.pause(q, m, o, done),
+    const call = this.#unary<flowWire.PauseRequest, flowWire.PauseResponse>(
+      'pause',
+      (q, m, o, done) => this.#flow.pause(q, m, o, done),
     );
     return controls.fromPause((await call({ ...place, ...controls.toSaid(said) })).override);
   }
 
   /** Returns the pauses that were taken back. */
   async resumeFlow(place: FlowPlace, requestedBy: string): Promise<readonly PauseOverride[]> {
-    const call = this.#unary<ResumeRequest, ResumeResponse>('resume', (q, m, o, done) =>
-      this.#flow.resume(q, m, o, done),
+    const call = this.#unary<flowWire.ResumeRequest, flowWire.ResumeResponse>(
+      'resume',
+      (q, m, o, done) => this.#flow.resume(q, m, o, done),
     );
     return (await call({ ...place, requestedBy })).removed.map(controls.fromPause);
   }
 
   async limitFlow(flow: string, limit: FlowLimit, said: Omit<Said, 'atMs'>): Promise<LimitAnswer> {
-    const call = this.#unary<LimitRequest, LimitResponse>('limit', (q, m, o, done) =>
-      this.#flow.limit(q, m, o, done),
+    const call = this.#unary<flowWire.LimitRequest, flowWire.LimitResponse>(
+      'limit',
+      (q, m, o, done) => this.#flow.limit(q, m, o, done),
     );
     const request = { flow, limit: controls.toLimit(limit), ...controls.toSaid(said) };
     return controls.fromLimitAnswer(await call(request));
@@ -247,9 +254,8 @@ export class AgentClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of [this.#checkpoint, this.#failover, this.#flow, this.#topology]) {
-      client.close();
-    }
+    this.#checkpoint.close();
+    for (const client of [this.#failover, this.#flow, this.#events, this.#topology]) client.close();
     await Promise.resolve();
   }
 

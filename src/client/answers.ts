@@ -7,7 +7,12 @@ import { z } from 'zod';
 
 const offset = z.string().regex(/^\d+$/);
 const place = z.object({ topic: z.string(), partition: z.int(), offset: offset.optional() });
-const home = z.object({ site: z.string(), epoch: z.int() });
+const home = z.object({
+  site: z.string(),
+  epoch: z.int(),
+  /** The group for which the id goes on; at home at its site: it did. */
+  standsFor: z.object({ group: z.string(), site: z.string() }).optional(),
+});
 
 const position = z.object({
   source: place,
@@ -41,6 +46,8 @@ export const translateSchema = z.object({
 export const planSchema = z.object({
   schema: z.literal(1),
   planId: z.string(),
+  /** The id that it is to go on under, when it is not its own. */
+  as: z.string().optional(),
   translation: translateSchema,
   evidence: z.array(z.string()),
   lossRecordsAtLeast: offset,
@@ -159,6 +166,8 @@ const readiness = z.object({
   group: z.string(),
   mode: groupMode,
   home: home.optional(),
+  /** Where it has positions. */
+  sites: z.array(z.string()),
   from: z.string().optional(),
   state: z.enum(['home', 'ready', 'bounded', 'unknown', 'own', 'contested']),
   why: z.string(),
@@ -184,12 +193,61 @@ export const failoverAllSchema = z.object({
   groups: z.array(
     z.object({
       group: z.string(),
+      /** The id that it is to go on under, when it is not its own. */
+      as: z.string().optional(),
       outcome: z.enum(['planned', 'moved', 'refused', 'left']),
       why: z.string(),
       plan: planSchema.optional(),
       report: reportSchema.optional(),
     }),
   ),
+});
+
+const event = z.object({
+  at: z.string(),
+  kind: z.string(),
+  flow: z.string(),
+  topic: z.string().optional(),
+  partition: z.int().optional(),
+  group: z.string().optional(),
+  text: z.string(),
+  range: z.object({ site: z.string(), from: offset, to: offset }).optional(),
+});
+
+/** `events`: of each site that was asked, the oldest first. */
+export const eventsSchema = z.object({
+  schema: z.literal(1),
+  events: z.array(event.extend({ site: z.string().optional() })),
+  silent: z.array(z.object({ site: z.string(), why: z.string() })),
+});
+
+const late = z.object({
+  flow: z.string(),
+  /** Name at the source. */
+  topic: z.string(),
+  partition: z.int(),
+  generation: z.int(),
+  state: z.enum(['waiting', 'crossing', 'arrived', 'gone']),
+  /** [from, to) at the source; without `to` its site has not been seen since. */
+  from: offset,
+  to: offset.optional(),
+  /** Known when the first of the groups failed over. */
+  atLeast: offset,
+  /** [from, to) at the target, once all have arrived, and how many they are. */
+  target: z.object({ topic: z.string(), from: offset, to: offset }).optional(),
+  records: z.int().optional(),
+  groups: z.array(z.object({ group: z.string(), as: z.string().optional() })),
+  moreGroups: z.int(),
+  failedOverAt: z.string(),
+  seenAt: z.string().optional(),
+  endedAt: z.string().optional(),
+});
+
+/** `events --late`: what groups failed over past, and what has become of it. */
+export const lateSchema = z.object({
+  schema: z.literal(1),
+  late: z.array(late),
+  silent: z.array(z.object({ site: z.string(), why: z.string() })),
 });
 
 export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
@@ -204,5 +262,7 @@ export type ReportJson = z.infer<typeof reportSchema>;
 export type StatusJson = z.infer<typeof statusSchema>;
 export type AgentStatusJson = z.infer<typeof agentStatusSchema>;
 export type OverrideJson = z.infer<typeof override>;
+export type EventsJson = z.infer<typeof eventsSchema>;
+export type LateJson = z.infer<typeof lateSchema>;
 export type LagJson = z.infer<typeof lagSchema>;
 export type FlowJson = z.infer<typeof flow>;

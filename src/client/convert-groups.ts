@@ -48,11 +48,13 @@ const readinessStates: readonly ReadinessState[] = [
 // The values of the generated enums are their prefix and our names in capitals: hence each `as`.
 
 function toHome(home: GroupHome): wire.GroupHome {
-  return { site: home.site, epoch: home.epoch };
+  return { site: home.site, epoch: home.epoch, standsFor: home.standsFor };
 }
 
-function fromHome(home: wire.GroupHome): GroupHome {
-  return { site: site(home.site), epoch: home.epoch };
+function fromHome({ site: at, epoch, standsFor }: wire.GroupHome): GroupHome {
+  const home = { site: site(at), epoch };
+  if (standsFor === undefined) return home;
+  return { ...home, standsFor: { group: standsFor.group, site: site(standsFor.site) } };
 }
 
 function toPosition(position: TranslatedPosition): wire.TranslatedPosition {
@@ -133,6 +135,7 @@ export function fromTranslation(message: wire.Translation | undefined): Translat
 export function toPlan(plan: FailoverPlan): failover.FailoverPlan {
   return {
     planId: plan.planId,
+    as: plan.as,
     translation: toTranslation(plan.answer),
     evidence: [...plan.evidence],
     lossRecordsAtLeast: plan.lossRecordsAtLeast,
@@ -147,6 +150,7 @@ export function fromPlan(message: failover.FailoverPlan | undefined): FailoverPl
   const found = present(message, 'plan');
   return {
     planId: found.planId,
+    as: found.as,
     answer: fromTranslation(found.translation),
     evidence: found.evidence,
     lossRecordsAtLeast: found.lossRecordsAtLeast,
@@ -205,6 +209,7 @@ export function toReadiness(group: GroupReadiness): wire.GroupReadiness {
     mode: toEnum('GROUP_MODE', group.mode) as wire.GroupMode,
     home: group.home && toHome(group.home),
     state: toEnum('READINESS_STATE', group.state) as wire.ReadinessState,
+    sites: [...group.sites],
     positionsAsOfMs: ms(group.positionsAsOfMs),
   };
 }
@@ -215,6 +220,7 @@ export function fromReadiness(group: wire.GroupReadiness): GroupReadiness {
     mode: fromEnum('GROUP_MODE', group.mode, modes),
     home: group.home && fromHome(group.home),
     site: site(group.site),
+    sites: group.sites.map(site),
     from: group.from === undefined ? undefined : site(group.from),
     state: fromEnum('READINESS_STATE', group.state, readinessStates),
     positionsAsOfMs: number(group.positionsAsOfMs),

@@ -4,6 +4,8 @@ import type { FlowStatus } from '../flow/status.ts';
 import type {
   FailoverPlan,
   FailoverReport,
+  GroupAt,
+  GroupHome,
   GroupReadiness,
   TranslateAnswer,
   TranslatedPosition,
@@ -22,12 +24,12 @@ import type {
   TranslateJson,
 } from './answers.ts';
 
-function iso(ms: number): string {
+export function iso(ms: number): string {
   return new Date(ms).toISOString();
 }
 
 /** The entry, unless its value is not known. */
-function known<K extends string, V, R>(
+export function known<K extends string, V, R>(
   key: K,
   value: V | undefined,
   show: (value: V) => R,
@@ -36,8 +38,13 @@ function known<K extends string, V, R>(
   return (value === undefined ? {} : { [key]: show(value) }) as { [P in K]?: R };
 }
 
-const text = (value: bigint): string => value.toString();
-const same = <T>(value: T): T => value;
+export const text = (value: bigint): string => value.toString();
+export const same = <T>(value: T): T => value;
+
+function homeJson({ site, epoch, standsFor }: GroupHome): ReportJson['home'] {
+  const whose = ({ group, site: at }: GroupAt): GroupAt => ({ group, site: at });
+  return { site, epoch, ...known('standsFor', standsFor, whose) };
+}
 
 function placeJson({
   topic,
@@ -67,7 +74,7 @@ export function translateJson(answer: TranslateAnswer): TranslateJson {
     from: answer.from,
     to: answer.to,
     mode: answer.mode,
-    ...known('home', answer.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...known('home', answer.home, homeJson),
     verdict: answer.verdict,
     safeToStart: answer.safeToStart,
     blockers: [...answer.blockers],
@@ -82,6 +89,7 @@ export function planJson(plan: FailoverPlan): PlanJson {
   return {
     schema: 1,
     planId: plan.planId,
+    ...known('as', plan.as, same<string>),
     translation: translateJson(plan.answer),
     evidence: [...plan.evidence],
     lossRecordsAtLeast: text(plan.lossRecordsAtLeast),
@@ -104,7 +112,7 @@ export function reportJson(report: FailoverReport): ReportJson {
     schema: 1,
     plan: planJson(report.plan),
     committed: report.committed.map(positionJson),
-    home: { site: report.home.site, epoch: report.home.epoch },
+    home: homeJson(report.home),
     executedAt: iso(report.executedAtMs),
   };
 }
@@ -114,7 +122,8 @@ export function readinessJson(group: GroupReadiness): ReadinessJson {
     site: group.site,
     group: group.group,
     mode: group.mode,
-    ...known('home', group.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...known('home', group.home, homeJson),
+    sites: group.sites.map(String),
     ...known('from', group.from, String),
     state: group.state,
     why: group.why,

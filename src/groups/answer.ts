@@ -22,9 +22,17 @@ export interface GroupPosition {
   readonly asOfMs: number;
 }
 
+/** A group as it runs at one site; there may be others of that name elsewhere. */
+export interface GroupAt {
+  readonly group: string;
+  readonly site: SiteName;
+}
+
 export interface GroupHome {
   readonly site: SiteName;
   readonly epoch: number;
+  /** The id goes on for that group while its site is lost; at home at that site: it did. */
+  readonly standsFor?: GroupAt | undefined;
 }
 
 /** Closed list; docs explain each. The first ones are exact. */
@@ -89,6 +97,8 @@ export interface GroupReadiness {
   readonly site: SiteName;
   readonly mode: GroupMode;
   readonly home: GroupHome | undefined;
+  /** Where it has positions. */
+  readonly sites: readonly SiteName[];
   /** Whose positions the rest is about; undefined when there is nothing to translate. */
   readonly from: SiteName | undefined;
   readonly state: ReadinessState;
@@ -106,6 +116,8 @@ export interface FailoverPlan {
   /** Digest of everything the plan would do: executing with another one is refused. */
   readonly planId: string;
   readonly answer: TranslateAnswer;
+  /** The id that it is to go on under; undefined: its own. */
+  readonly as: string | undefined;
   /** `agent silent since …`, `Kafka refused from west-1`: what makes us think the home is dead. */
   readonly evidence: readonly string[];
   /** Loss over all partitions, at least: records and seconds; the rate at which it grew. */

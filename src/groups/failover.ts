@@ -9,9 +9,10 @@ import { createHash } from 'node:crypto';
 import { MeshError, type ErrorCode } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import type { CommitResult, TopicPartition } from '../kafka/cluster.ts';
-import type { FailoverPlan, FailoverReport, GroupHome, TranslateAnswer } from './answer.ts';
+import type { FailoverPlan, FailoverReport, TranslateAnswer } from './answer.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
+import { idRefusals, movedHome, type IdAtHome, type IdFacts } from './stand-in.ts';
 
 export interface Refusal {
   readonly code: ErrorCode;
@@ -20,6 +21,8 @@ export interface Refusal {
 
 export interface FailoverFacts {
   readonly answer: TranslateAnswer;
+  /** The id that the group is to go on under, and whether it may. */
+  readonly ids: IdFacts;
   readonly site: SiteName;
   readonly liveness: SiteLiveness;
   readonly nowMs: number;
@@ -34,19 +37,28 @@ export interface FailoverFacts {
   readonly growthRecordsPerSecond: number | undefined;
 }
 
-export function makePlan(facts: FailoverFacts): {
+export interface MadePlan {
   readonly plan: FailoverPlan;
   readonly refusals: readonly Refusal[];
-} {
-  const { answer } = facts;
+  /** The id whose home would move, and where it would be at home. */
+  readonly moved: IdAtHome;
+  /** Its Kafka has answered just now; one that has just died may still seem to be reachable. */
+  readonly isSourceThere: boolean;
+}
+
+export function makePlan(facts: FailoverFacts): MadePlan {
+  const { answer, ids } = facts;
   const refusals = [...refusalsOf(facts)];
   const lost = answer.positions.map(({ notHereAtLeast }) => notHereAtLeast ?? 0n);
   const isAlive = facts.liveness.kafkaReachable;
   return {
     refusals,
+    moved: movedHome(answer, ids),
+    isSourceThere: facts.membersThere !== undefined,
     plan: {
-      planId: planId(answer),
+      planId: planId(facts),
       answer,
+      as: ids.into?.group,
       evidence: evidenceOf(facts),
       lossRecordsAtLeast: lost.reduce((sum, records) => sum + records, 0n),
       lossUnknownPartitions: facts.lossUnknownPartitions,
@@ -59,39 +71,29 @@ export function makePlan(facts: FailoverFacts): {
 }
 
 function* refusalsOf(facts: FailoverFacts): Iterable<Refusal> {
-  const { answer, site, membersHere, membersThere } = facts;
-  const { group, from, to, mode, home } = answer;
+  const { answer, ids, site, membersHere, membersThere } = facts;
+  const { group, from, to } = answer;
+  const into = ids.into?.group ?? group;
   if (site !== to) {
     yield { code: 'precondition', text: `this agent is of ${site}: ask one of ${to}` };
   }
   if (answer.positions.length === 0) {
     yield { code: 'group_unknown', text: `no position of group ${group} at ${from} is known` };
   }
-  if (home !== undefined && home.site !== from) {
-    const text = `the home of ${group} is ${home.site} (epoch ${home.epoch}), not ${from}`;
-    yield { code: 'precondition', text };
-  }
-  if (mode === 'everywhere') {
-    const text = `${group} is of mode everywhere: its progress at ${to} is its own; nothing to do`;
-    yield { code: 'precondition', text };
-  }
-  if (mode === 'local') {
-    const text = `${group} is of mode local: it has its own positions at ${to} under the same name`;
-    yield { code: 'precondition', text };
-  }
+  yield* idRefusals(answer, ids, facts.overwrite);
   if ((membersThere ?? 0) > 0) {
     const text = `${from} is reachable and ${group} has ${membersThere} members there: stop them first`;
     yield { code: 'group_active', text };
   }
   if ((membersHere ?? 0) > 0) {
-    const text = `${group} has ${membersHere} members at ${to}: stop them first`;
+    const text = `${into} has ${membersHere} members at ${to}: stop them first`;
     yield { code: 'group_active', text };
   }
   const [foreign, ...more] = facts.foreignHere;
   if (foreign !== undefined && !facts.overwrite) {
     const { topic, partition, offset } = foreign;
     const others = more.length === 0 ? '' : ` and ${more.length} more`;
-    const text = `${group} has commits of its own at ${to} (${topic}/${partition}@${offset}${others})`;
+    const text = `${into} has commits of its own at ${to} (${topic}/${partition}@${offset}${others})`;
     yield { code: 'precondition', text: `${text}: --overwrite replaces them` };
   }
   const unknown = answer.positions.filter(({ certainty }) => certainty === 'unknown');
@@ -116,11 +118,13 @@ function evidenceOf({ answer, liveness, nowMs, membersThere }: FailoverFacts): s
 }
 
 /** Digest of what would be done: the same as long as nothing moves. */
-function planId({ group, from, to, home, positions }: TranslateAnswer): string {
+function planId({ answer, ids: { into } }: FailoverFacts): string {
+  const { group, from, to, home, positions } = answer;
   const what = positions.map(({ target, certainty }) => {
     return [target.topic, target.partition, target.offset?.toString(), certainty];
   });
-  const text = JSON.stringify([group, from, to, home?.epoch ?? 0, what]);
+  const id = into === undefined ? [group] : [group, into.group, into.home?.epoch ?? 0];
+  const text = JSON.stringify([...id, from, to, home?.epoch ?? 0, what]);
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
 }
 
@@ -143,15 +147,18 @@ export interface ExecuteParts {
   readonly nowMs: number;
   /** Commit metadata of the application, by source `topic/partition`: carried along. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Done when all is committed, before the home moves. */
+  readonly beforeMoved: () => Promise<void>;
 }
 
 /** @throws MeshError with the first refusal's code; plan_changed; group_active */
 export async function executePlan(
-  { plan, refusals }: ReturnType<typeof makePlan>,
+  { plan, refusals, moved }: MadePlan,
   wantedPlanId: string | undefined,
   parts: ExecuteParts,
 ): Promise<FailoverReport> {
-  const { group, to, home } = plan.answer;
+  const { to } = plan.answer;
+  const group = plan.as ?? plan.answer.group;
   const first = refusals[0];
   if (first !== undefined) throw new MeshError(first.code, plan.refusals.join('; '));
   if (wantedPlanId !== undefined && wantedPlanId !== plan.planId) {
@@ -172,12 +179,12 @@ export async function executePlan(
     const text = `${failed.topic}/${failed.partition} of ${group} at ${to}: Kafka error ${failed.errorCode}`;
     throw new MeshError(failed.errorCode === 25 ? 'group_active' : 'kafka_request', text);
   }
-  const moved: GroupHome = { site: to, epoch: (home?.epoch ?? 0) + 1 };
-  await parts.ledger.setHome(group, moved);
+  await parts.beforeMoved();
+  await parts.ledger.setHome(moved.group, moved.home);
   return {
     plan,
     committed: committed.map(({ position }) => position),
-    home: moved,
+    home: moved.home,
     executedAtMs: parts.nowMs,
   };
 }

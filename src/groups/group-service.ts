@@ -8,7 +8,8 @@ import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import { Reached } from '../base/reached.ts';
-import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
+import type { FollowedRecord, StateLog, StateRecord } from '../kafka/state-records.ts';
+import type { MapBook } from '../offsets/map-book.ts';
 import type { Topology } from '../topology/model.ts';
 import type {
   FailoverPlan,
@@ -18,12 +19,12 @@ import type {
   TranslateAnswer,
   TranslatedPosition,
 } from './answer.ts';
-import { executePlan, makePlan, type ExecuteParts } from './failover.ts';
+import { GroupMoves } from './group-moves.ts';
 import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
+import { LateRecords } from './late-records.ts';
 import { Ledger, type WrittenOffset } from './ledger.ts';
-import { switchover, type SwitchoverParts } from './switchover.ts';
 import {
   type FailoverRequest,
   type GroupUpdate,
@@ -34,7 +35,10 @@ import {
 import { declaredMode } from './mode.ts';
 import type { CommitOrigin, PositionsSource } from './positions-source.ts';
 import { PositionsStore } from './positions-store.ts';
+import type { GroupEvent } from './group-event.ts';
+import { formerId } from './stand-in.ts';
 import { SiteReaders, type ReadCluster } from './site-readers.ts';
+import type { LateStretch } from './stored-late.ts';
 import type { Translator } from './translator.ts';
 import { watchGroups } from './watch-groups.ts';
 
@@ -50,14 +54,13 @@ export interface GroupServiceOptions {
   /** Another site's Kafka, while it can be reached. */
   readonly remoteCluster: (site: SiteName) => ReadCluster | undefined;
   readonly owns: (group: string, from: SiteName) => boolean;
+  readonly maps: MapBook;
+  readonly onEvent: (event: GroupEvent) => void;
 }
 
 const storeMs = 500;
 const twoHomes = 'made at home at two sites in one epoch; the first by name counts';
 const heardMsMax = 5_000;
-
-const sourcesOf = (positions: readonly TranslatedPosition[]): TranslatedPosition['source'][] =>
-  positions.map(({ source }) => source);
 
 export class GroupService {
   readonly #options: GroupServiceOptions;
@@ -67,6 +70,8 @@ export class GroupService {
   readonly #view: GroupView;
   readonly #readers: SiteReaders;
   readonly #sync: GroupSync;
+  readonly #moves: GroupMoves;
+  readonly #late: LateRecords;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
   readonly #loaded = new Reached();
@@ -93,7 +98,9 @@ export class GroupService {
     this.#readers = new SiteReaders(
       {
         ...parts,
-        isFollowed: (group) => declaredMode(topology(), group).isIncluded,
+        // One that goes on for another is followed for the way back, whatever the filter says.
+        isFollowed: (group) =>
+          declaredMode(topology(), group).isIncluded || ledger.home(group)?.standsFor !== undefined,
         origin: (group, offset) => this.#originOf(group, offset),
         settle: () => this.#ledgerHeard(),
         otherSites: () => [...topology().sites.keys()].filter((one) => one !== site),
@@ -106,6 +113,11 @@ export class GroupService {
     const translate = (group: string, from: SiteName): Promise<readonly TranslatedPosition[]> =>
       view.positions(view.known(group, from), from, site);
     this.#sync = new GroupSync({ site, cluster, store, ledger, homeOf, owns, translate }, deps);
+    const ledgerHeard = (): Promise<void> => this.#ledgerHeard();
+    const append = (records: readonly StateRecord[]): Promise<void> => log.append(records);
+    const late = new LateRecords({ ...options, append }, deps);
+    this.#late = late;
+    this.#moves = new GroupMoves({ ...options, ...parts, view, late, ledgerHeard }, deps);
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
@@ -128,6 +140,7 @@ export class GroupService {
       following,
       this.#synced.then(() => this.#readers.run(signal)),
       this.#synced.then(() => this.#sync.run(signal)),
+      this.#synced.then(() => this.#late.run(signal)),
       this.#storeLoop(signal),
     ]);
     stopListening();
@@ -164,65 +177,30 @@ export class GroupService {
     return this.#view.translate(request);
   }
 
+  /** What groups failed over past, and what has become of it. */
+  late(): readonly LateStretch[] {
+    return this.#late.list();
+  }
+
   /** How well each group that is known could go on here now. */
   readiness(): readonly GroupReadiness[] {
     return this.#view.readiness();
   }
 
-  async planFailover(request: FailoverRequest): Promise<FailoverPlan> {
-    return makePlan(await this.#view.facts(request)).plan;
+  planFailover(request: FailoverRequest): Promise<FailoverPlan> {
+    return this.#moves.plan(request);
   }
 
-  async executeFailover(
-    request: FailoverRequest,
-    planId: string | undefined,
-    requestedBy: string,
-  ): Promise<FailoverReport> {
-    const plan = makePlan(await this.#view.facts(request));
-    const report = await executePlan(plan, planId, this.#executeParts(request));
-    const { home } = report;
-    const { group, from } = request;
-    this.#deps.log.info(
-      { group, from, home: home.site, epoch: home.epoch, requestedBy },
-      'failover',
-    );
-    return report;
+  executeFailover(...args: Parameters<GroupMoves['failover']>): Promise<FailoverReport> {
+    return this.#moves.failover(...args);
   }
 
   /** A planned move: what is waited for, as it changes, then the report. */
-  async *switchover(
-    request: SwitchoverRequest,
-    signal: AbortSignal,
-  ): AsyncIterable<SwitchoverStep> {
-    const { group, from, to, requestedBy } = request;
-    const view = this.#view;
-    const parts: SwitchoverParts = {
-      clock: this.#deps.clock,
-      facts: () => view.facts(request),
-      ends: (positions) => view.ends(sourcesOf(positions), from, to),
-      behind: (logs) => this.#options.translator().behind(logs, from, to),
-      execute: (plan) => executePlan(plan, undefined, this.#executeParts(request)),
-    };
-    for await (const step of switchover(request, parts, signal)) {
-      if (step.kind === 'executed') {
-        const { site: home, epoch } = step.report.home;
-        this.#deps.log.info({ group, from, home, epoch, requestedBy }, 'switchover');
-      }
-      yield step;
-    }
+  switchover(request: SwitchoverRequest, signal: AbortSignal): AsyncIterable<SwitchoverStep> {
+    return this.#moves.switchover(request, signal);
   }
 
   // --- inner
-
-  #executeParts({ group, from }: FailoverRequest): ExecuteParts {
-    const positions = this.#store.positions(from, group);
-    return {
-      cluster: this.#options.cluster,
-      ledger: this.#ledger,
-      nowMs: this.#deps.clock.nowMs(),
-      metadata: new Map(positions.map((one) => [`${one.topic}/${one.partition}`, one.metadata])),
-    };
-  }
 
   #originOf(group: string, offset: WrittenOffset): CommitOrigin {
     const { site } = this.#options;
@@ -249,10 +227,13 @@ export class GroupService {
     const home = this.#view.home(group);
     if (home === undefined || home.site === site) return;
     if (this.#ledger.hasLeft(group, home.epoch)) return;
-    const standing = await cluster.groupOffsets(group);
+    const id = formerId(group, home, site);
+    // Members that are back already commit in their own right.
+    const isBack = id !== group && (await cluster.groupMembers(id)).memberCount > 0;
+    const standing = isBack ? [] : await cluster.groupOffsets(id);
     const left = standing.filter(({ offset }) => offset >= 0n);
-    if (left.length > 0) await this.#ledger.noteWritten(group, left);
-    this.#ledger.confirmWritten(group, left);
+    if (left.length > 0) await this.#ledger.noteWritten(id, left);
+    this.#ledger.confirmWritten(id, left);
     await this.#ledger.noteLeft(group, home.epoch);
   }
 
@@ -267,7 +248,8 @@ export class GroupService {
   #load(records: readonly FollowedRecord[]): void {
     for (const record of records) {
       try {
-        if (!this.#store.load(record)) this.#ledger.load(record);
+        if (this.#store.load(record) || this.#late.load(record)) continue;
+        this.#ledger.load(record);
       } catch (error) {
         const { offset } = record;
         this.#deps.log.error({ offset, topic: this.#options.log.topic }, errorMessage(error));

@@ -13,10 +13,11 @@ import type { GroupHome, GroupReadiness, TranslateAnswer, TranslatedPosition } f
 import type { FailoverFacts } from './failover.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
-import { declaredMode } from './mode.ts';
+import { declaredMode, isAtEachSite } from './mode.ts';
 import type { PositionsReader } from './positions-reader.ts';
 import type { PositionsStore } from './positions-store.ts';
 import { readinessState, totals } from './readiness.ts';
+import { checkId, idFacts } from './stand-in.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
 import type { FailoverRequest, TranslateRequest } from './updates.ts';
 
@@ -47,9 +48,11 @@ export class GroupView {
   }
 
   home(group: string): GroupHome | undefined {
-    const declared = declaredMode(this.#parts.topology(), group).home;
-    const first = declared === undefined ? undefined : { site: declared, epoch: 1 };
-    return this.#parts.ledger.home(group) ?? first;
+    const { mode, home: declared } = declaredMode(this.#parts.topology(), group);
+    const known = this.#parts.ledger.home(group);
+    // At home at each site, whatever it was before it was declared so.
+    if (isAtEachSite(mode) && known?.standsFor === undefined) return undefined;
+    return known ?? (declared === undefined ? undefined : { site: declared, epoch: 1 });
   }
 
   /** The Kafka of a site: our own, or another's while it can be reached. */
@@ -77,15 +80,15 @@ export class GroupView {
     if (known.length === 0) {
       throw new MeshError('group_unknown', `no position of group ${group} at ${from} is known`);
     }
-    const positions = await this.positions(known, from, to);
-    return this.#answer(request, positions, known, isExplicit);
+    return this.#answer(request, await this.positions(known, from, to), known, isExplicit);
   }
 
   /** All that a decision to move a group rests on, as it is now. */
   async facts(request: FailoverRequest): Promise<FailoverFacts> {
-    const { site, liveness, translator } = this.#parts;
-    const { group, from, to } = request;
+    const { site, liveness, translator, topology, ledger } = this.#parts;
+    const { group, from, to, as: into = group } = request;
     this.#checkSites(from, to);
+    checkId(request);
     await this.#readNow(group, from);
     const known = this.known(group, from);
     const positions = await this.positions(known, from, to);
@@ -94,12 +97,13 @@ export class GroupView {
     const crossing = translator().crossing(logs, from, to);
     return {
       answer: this.#answer(request, positions, known, false),
+      ids: idFacts(request, topology(), ledger.homes()),
       site,
       liveness: liveness(from),
       nowMs: this.#deps.clock.nowMs(),
       membersThere: await this.#members(from, group),
-      membersHere: to === site ? await this.#members(to, group) : undefined,
-      foreignHere: to === site ? await this.#foreignHere(group, positions) : [],
+      membersHere: to === site ? await this.#members(to, into) : undefined,
+      foreignHere: to === site ? await this.#foreignHere(into, positions) : [],
       overwrite: request.overwrite,
       lossUnknownPartitions: crossing.filter(({ loss }) => loss === undefined).length,
       lossSeconds: seconds,
@@ -226,6 +230,7 @@ export class GroupView {
       site,
       mode,
       home,
+      sites: withPositions,
       from: positions.length === 0 ? undefined : from,
       ...readinessState(facts),
       ...totals(positions),
@@ -252,7 +257,7 @@ export class GroupView {
   }
 
   #answer(
-    { group, from, to }: { group: string; from: SiteName; to: SiteName },
+    { group, from, to, as }: Pick<FailoverRequest, 'group' | 'from' | 'to' | 'as'>,
     positions: readonly TranslatedPosition[],
     known: readonly SourcePosition[],
     isExplicit: boolean,
@@ -263,7 +268,8 @@ export class GroupView {
     const verdict = weakest(positions.map(({ certainty }) => certainty));
     const blockers: string[] = [];
     if (verdict === 'unknown') blockers.push('some positions cannot be translated');
-    if (mode === 'everywhere') blockers.push(`${group} has progress of its own at each site`);
+    if (isAtEachSite(mode) && as === undefined)
+      blockers.push(`${group} has progress of its own at each site`);
     if (home?.site === to)
       blockers.push(`${group} is at home at ${to}: it starts from its own commits`);
     return {

@@ -8,7 +8,7 @@
 import { MeshError } from '../base/errors.ts';
 import { isSiteName } from '../base/ids.ts';
 import type { StateRecord } from '../kafka/state-records.ts';
-import type { GroupHome } from './answer.ts';
+import type { GroupAt, GroupHome } from './answer.ts';
 
 const homePrefix = 'home/1/';
 const writtenPrefix = 'written/1/';
@@ -204,15 +204,26 @@ function parseLeft(key: string, value: Buffer): number {
 
 function parseHome(key: string, value: Buffer): GroupHome {
   try {
-    // Both fields are checked at once.
-    const { site, epoch } = JSON.parse(value.toString('utf8')) as Record<string, unknown>;
+    // Every field is checked before it is used.
+    const fields = JSON.parse(value.toString('utf8')) as Record<string, unknown>;
+    const { site, epoch, standsFor } = fields;
     if (typeof site !== 'string' || !isSiteName(site) || !Number.isSafeInteger(epoch)) {
       throw new Error('site or epoch');
     }
-    return { site, epoch: Number(epoch) };
+    const home = { site, epoch: Number(epoch) };
+    return standsFor === undefined ? home : { ...home, standsFor: parseGroupAt(standsFor) };
   } catch (cause) {
     throw new MeshError('state_corrupt', `record ${key}: not a home: ${String(cause)}`);
   }
+}
+
+function parseGroupAt(value: unknown): GroupAt {
+  // Both fields are checked at once.
+  const { group, site } = value as Record<string, unknown>;
+  if (typeof group === 'string' && typeof site === 'string' && isSiteName(site)) {
+    return { group, site };
+  }
+  throw new Error('standsFor');
 }
 
 function parseWritten(key: string, value: Buffer): ReadonlyMap<string, readonly bigint[]> {

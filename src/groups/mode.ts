@@ -22,3 +22,8 @@ export function declaredMode(topology: Topology, group: string): DeclaredMode {
     home: declaration?.home,
   };
 }
+
+/** It runs at each site by itself: no site is its home. */
+export function isAtEachSite(mode: GroupMode): boolean {
+  return mode === 'local' || mode === 'everywhere';
+}

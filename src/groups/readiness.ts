@@ -8,6 +8,7 @@ import type {
   ReadinessState,
   TranslatedPosition,
 } from './answer.ts';
+import { isAtEachSite } from './mode.ts';
 
 export interface ReadinessFacts {
   readonly site: SiteName;
@@ -26,7 +27,13 @@ const state = (word: ReadinessState, why = ''): State => ({ state: word, why });
 
 export function readinessState(facts: ReadinessFacts): State {
   const { site, mode, isDeclared, home, withPositions, positions } = facts;
-  if (mode === 'everywhere' || mode === 'local') {
+  const { standsFor } = home ?? {};
+  if (standsFor !== undefined && home !== undefined) {
+    const whom = `${standsFor.group} of ${standsFor.site}`;
+    if (standsFor.site === home.site) return state('own', `gone back to ${whom}`);
+    if (home.site === site) return state('home', `for ${whom}`);
+  }
+  if (isAtEachSite(mode)) {
     return state('own', `mode ${mode}: its positions at each site are its own`);
   }
   if (home === undefined && withPositions.length > 1) {

@@ -9,8 +9,8 @@
 import type { Clock } from '../base/clock.ts';
 import { MeshError } from '../base/errors.ts';
 import type { ListedOffset } from '../kafka/cluster.ts';
-import type { FailoverPlan, FailoverReport, TranslatedPosition } from './answer.ts';
-import { makePlan, type FailoverFacts, type Refusal } from './failover.ts';
+import type { FailoverReport, TranslatedPosition } from './answer.ts';
+import { makePlan, type FailoverFacts, type MadePlan } from './failover.ts';
 import type { SwitchoverRequest, SwitchoverStep } from './updates.ts';
 
 export interface SwitchoverParts {
@@ -29,7 +29,7 @@ export interface SwitchoverParts {
       readonly offset: bigint;
     }[],
   ) => readonly { readonly log: string; readonly recordsAtLeast: bigint }[];
-  readonly execute: (plan: ReturnType<typeof makePlan>) => Promise<FailoverReport>;
+  readonly execute: (plan: MadePlan) => Promise<FailoverReport>;
 }
 
 const roundMs = 500;
@@ -37,9 +37,7 @@ const roundMs = 500;
 const stillMs = 3_000;
 const namedMax = 5;
 
-interface Round {
-  readonly plan: FailoverPlan;
-  readonly refusals: readonly Refusal[];
+interface Round extends MadePlan {
   readonly waitingFor: string[];
 }
 
@@ -60,7 +58,8 @@ export async function* switchover(
   let told: string | undefined;
   while (!signal.aborted) {
     const facts = await parts.facts();
-    const { plan, refusals, waitingFor } = await look(facts, request, watch, parts);
+    const { waitingFor, ...made } = await look(facts, request, watch, parts);
+    const { plan, refusals } = made;
     // What a member committed as it left was perhaps not read yet: once more, after it was gone.
     if (!wasEmpty && request.execute && waitingFor.length === 0) {
       waitingFor.push(`the last commits of ${request.group}`);
@@ -75,7 +74,7 @@ export async function* switchover(
     told = text;
     if (!request.execute) return;
     if (isReady) {
-      const report = await parts.execute({ plan, refusals });
+      const report = await parts.execute(made);
       yield { kind: 'executed', report };
       return;
     }
@@ -94,8 +93,8 @@ async function look(
   watch: EndsWatch,
   parts: SwitchoverParts,
 ): Promise<Round> {
-  const { group, from, to } = request;
-  const { plan, refusals } = makePlan(facts);
+  const { group, from, to, as = group } = request;
+  const { plan, refusals, ...made } = makePlan(facts);
   // Members are not refused here but waited for.
   const kept = refusals.filter(({ code }) => code !== 'group_active');
   const waitingFor: string[] = [];
@@ -106,18 +105,19 @@ async function look(
     kept.push({ code: 'precondition', text });
   }
   watch.hasAnswered ||= !isSilent;
-  for (const [site, count] of [
-    [from, facts.membersThere],
-    [to, facts.membersHere],
+  for (const [id, site, count] of [
+    [group, from, facts.membersThere],
+    [as, to, facts.membersHere],
   ] as const) {
-    if ((count ?? 0) > 0) waitingFor.push(`${group} has ${count} members at ${site}`);
+    if ((count ?? 0) > 0) waitingFor.push(`${id} has ${count} members at ${site}`);
   }
   if (request.producersStopped) waitingFor.push(...(await watch.look(plan.answer.positions)));
   const read = plan.answer.positions.flatMap(({ source: { topic, partition, offset } }) =>
     offset === undefined ? [] : [{ topic, partition, offset }],
   );
   waitingFor.push(...named(parts.behind(read).map(missing)));
-  return { plan: { ...plan, refusals: kept.map(({ text }) => text) }, refusals: kept, waitingFor };
+  const shown = { ...plan, refusals: kept.map(({ text }) => text) };
+  return { ...made, plan: shown, refusals: kept, waitingFor };
 }
 
 function missing(one: { readonly log: string; readonly recordsAtLeast: bigint }): string {

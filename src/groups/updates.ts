@@ -18,7 +18,9 @@ export interface FailoverRequest {
   readonly group: string;
   readonly from: SiteName;
   readonly to: SiteName;
-  /** Commits that somebody else made for the group at the target may be replaced. */
+  /** The id that it is to go on under; undefined: its own. */
+  readonly as?: string | undefined;
+  /** Commits that somebody else made for that id at the target may be replaced. */
   readonly overwrite: boolean;
 }
 

@@ -40,4 +40,8 @@ export class LivesReader implements MapReader {
   inverse(offset: bigint): MapTranslation {
     return this.#newest.inverse(offset);
   }
+
+  countBetween(from: bigint, to: bigint): number {
+    return this.#newest.countBetween(from, to);
+  }
 }

@@ -65,6 +65,8 @@ export interface MapReader {
   forward(offset: bigint, leaderEpoch?: number): MapTranslation;
   /** The same search on the other column. */
   inverse(offset: bigint): MapTranslation;
+  /** Copied records of the source offsets [from, to); of coarse stretches, whole blocks only. */
+  countBetween(from: bigint, to: bigint): number;
 }
 
 export interface MapBook {

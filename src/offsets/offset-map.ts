@@ -193,6 +193,17 @@ export class OffsetMap implements MapReader {
     return inverse(this.segments.view, Number(offset));
   }
 
+  countBetween(from: bigint, to: bigint): number {
+    const [begin, end] = [Number(from), Number(to)];
+    let count = 0;
+    for (const piece of this.segments.view.pieces) {
+      const [first, last] = [Math.max(begin, piece.from), Math.min(end, endOf(piece))];
+      if (first >= last) continue;
+      for (const block of piece.segment.blocks) count += cut(block, first, last)?.records ?? 0;
+    }
+    return count;
+  }
+
   // --- inner
 
   #forward(offset: number): MapTranslation {

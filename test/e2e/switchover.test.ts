@@ -1,82 +1,21 @@
 /** A group moves to the other site as planned, with its producers running and without them. */
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import kafkajs from 'kafkajs';
 import { Scope } from '../../src/base/scope.ts';
 import { reportSchema, switchoverPlanSchema } from '../../src/client/answers.ts';
 import { startAgent } from '../support/agent-process.ts';
-import { brokersOf, uniqueName, type TestSite } from '../support/clusters.ts';
+import { uniqueName } from '../support/clusters.ts';
+import { kafkaOf, member } from '../support/plain-member.ts';
 import { causeway, writeMesh } from '../support/mesh.ts';
+import { RunningCommand } from '../support/running-command.ts';
 import { makeTopic, openTestCluster } from '../support/topics.ts';
 import { until } from '../support/until.ts';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'causeway-switchover-'));
 after(() => rmSync(dir, { recursive: true }));
-const cli = path.join(path.dirname(path.dirname(import.meta.dirname)), 'bin', 'causeway');
-const children = new Set<ChildProcess>();
-after(() => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
-function kafkaOf(site: TestSite): kafkajs.Kafka {
-  const { Kafka, logLevel } = kafkajs;
-  return new Kafka({ brokers: brokersOf(site), logLevel: logLevel.NOTHING });
-}
-
-/** A command that goes on in the background: what it has said so far, and its end. */
-class Running {
-  text = '';
-  readonly #child: ChildProcess;
-  readonly code: Promise<number | null>;
-
-  constructor(args: readonly string[]) {
-    const child = spawn(process.execPath, [cli, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-    this.#child = child;
-    children.add(child);
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8');
-      stream.on('data', (part: string) => (this.text += part));
-    }
-    this.code = new Promise((resolve) => {
-      child.on('close', (code) => {
-        children.delete(child);
-        resolve(code);
-      });
-    });
-  }
-
-  interrupt(): void {
-    this.#child.kill('SIGINT');
-  }
-
-  async says(what: RegExp): Promise<void> {
-    await until(`the command to say ${what}`, () => what.test(this.text)).catch(
-      (cause: unknown) => {
-        throw new Error(`it said ${this.text}`, { cause });
-      },
-    );
-  }
-}
-
-/** Reads as a member of the group; how often each value came. */
-async function member(site: TestSite, group: string, topic: string, read: Map<string, number>) {
-  const consumer = kafkaOf(site).consumer({ groupId: group, sessionTimeout: 6_000 });
-  await consumer.connect();
-  await consumer.subscribe({ topics: [topic], fromBeginning: true });
-  await consumer.run({
-    autoCommitInterval: 200,
-    eachMessage: ({ message }) => {
-      const value = message.value?.toString() ?? '';
-      read.set(value, (read.get(value) ?? 0) + 1);
-      return Promise.resolve();
-    },
-  });
-  return consumer;
-}
 
 /** Writes until it is stopped; the values that were acknowledged. */
 async function producer(topic: string) {
@@ -113,7 +52,7 @@ test('switchover: waits for members, producers and the copy; nothing skipped, no
   for (const site of ['east', 'west']) agents.own(await startAgent({ ...options, site }));
   const writing = await producer(topic);
   const read = new Map<string, number>();
-  const there = await member('east', group, topic, read);
+  const there = await member('east', group, [topic], read);
   await until('the group to read', () => read.size > 200, 60_000);
   const args = (from: string, to: string, ...more: string[]): string[] => [
     ...['switchover', '--group', group, '--from', from, '--to', to, '--topology', mesh.file],
@@ -132,14 +71,14 @@ test('switchover: waits for members, producers and the copy; nothing skipped, no
   const late = await causeway(...args('east', 'west', '--execute', '--wait', '2'));
   assert.equal(late.code, 3, late.text);
   assert.match(late.text, /not within 2 s, nothing was changed: .* has 1 members at east/);
-  const off = new Running(args('east', 'west', '--execute'));
+  const off = new RunningCommand(args('east', 'west', '--execute'));
   await off.says(/waiting for: .* has 1 members at east/);
   off.interrupt();
   assert.equal(await off.code, 3, off.text);
   assert.match(off.text, /called off: .* is at home at east \(epoch 1\)/);
 
   // In earnest: one thing after the other comes true.
-  const going = new Running(
+  const going = new RunningCommand(
     args('east', 'west', '--execute', '--producers-stopped', '--wait', '60', '-o', 'json'),
   );
   await going.says(/has 1 members at east/);
@@ -152,7 +91,7 @@ test('switchover: waits for members, producers and the copy; nothing skipped, no
   assert.equal(report.plan.translation.verdict, 'exact');
   assert.equal(report.plan.lossRecordsAtLeast, '0');
 
-  const here = await member('west', group, `east.${topic}`, read);
+  const here = await member('west', group, [`east.${topic}`], read);
   await until('the rest to be read', () => read.size === writing.written.length, 60_000);
   await here.disconnect();
   assert.deepEqual([...read.keys()].sort(), [...writing.written].sort());

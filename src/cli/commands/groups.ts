@@ -1,18 +1,15 @@
 /** `causeway groups`: how well each group could go on at each site, now. Changes nothing. */
 import { Command } from 'commander';
-import { errorMessage } from '../../base/errors.ts';
 import type { GroupsJson } from '../../client/answers.ts';
 import { readinessJson } from '../../client/json.ts';
-import { agentAddresses, askFirst, readTopology, withAgentOptions } from '../agents.ts';
-import type { FindOptions } from '../agents.ts';
+import { withAgentOptions } from '../agents.ts';
+import { askSites, type SiteOptions } from '../ask-sites.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
 import { groupsTable } from '../print/groups.ts';
-import { siteOption } from './translate.ts';
 
-interface Options extends FindOptions {
+interface Options extends SiteOptions {
   readonly output: OutputFormat;
-  readonly site?: string;
   readonly group?: string;
 }
 
@@ -34,28 +31,12 @@ export function groupsCommand(io: CliIo, exit: ExitCode): Command {
   });
 }
 
-/** One agent of each site, or those that are named. */
 async function ask(io: CliIo, options: Options): Promise<GroupsJson> {
-  const groups: GroupsJson['groups'] = [];
-  const silent: GroupsJson['silent'] = [];
-  for (const site of await sitesOf(io, options)) {
-    try {
-      const addresses = await agentAddresses(io, options, site);
-      const found = await askFirst(io, addresses, options, (client) => client.listGroups());
-      groups.push(...found.map(readinessJson));
-    } catch (error) {
-      silent.push({ site: site ?? '', why: errorMessage(error) });
-    }
-  }
+  const { answers, silent } = await askSites(io, options, (client) => client.listGroups());
   const { group: wanted } = options;
-  const kept = groups
+  const groups = answers
+    .flatMap(({ answer }) => answer.map(readinessJson))
     .filter(({ group }) => wanted === undefined || group === wanted)
     .sort((a, b) => (a.group === b.group ? 0 : a.group < b.group ? -1 : 1));
-  return { schema: 1, groups: kept, silent };
-}
-
-async function sitesOf(io: CliIo, options: Options): Promise<readonly (string | undefined)[]> {
-  if (options.connect !== undefined) return [undefined];
-  if (options.site !== undefined) return [siteOption('site', options.site)];
-  return [...(await readTopology(io, options.topology)).sites.keys()];
+  return { schema: 1, groups, silent };
 }

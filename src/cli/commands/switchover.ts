@@ -7,53 +7,42 @@ import { MeshError } from '../../base/errors.ts';
 import type { AgentClient } from '../../client/agent-client.ts';
 import { reportJson, switchoverPlanJson } from '../../client/json.ts';
 import type { SwitchoverRequest, SwitchoverStep } from '../../groups/updates.ts';
-import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
+import { agentAddresses, askFirst } from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
-import { print, withOutput, type OutputFormat } from '../output.ts';
+import { idOf, moveOf, titleOf, withMoveOptions, type MoveOptions } from '../move-options.ts';
+import { print } from '../output.ts';
 import { reportTable, switchoverTable } from '../print/failover.ts';
-import { checkReportName, writeReport } from '../report-file.ts';
-import { siteOption } from './translate.ts';
+import { writeReport } from '../report-file.ts';
 
-interface Options extends FindOptions {
-  readonly output: OutputFormat;
+interface Options extends MoveOptions {
   readonly group: string;
-  readonly from: string;
-  readonly to: string;
-  readonly execute?: boolean;
   readonly producersStopped?: boolean;
-  readonly overwrite?: boolean;
   readonly wait: string;
-  readonly report?: string;
 }
 
 const help = `
 Both sites must be there. With --execute it waits until the group has no members at either site and
 all that it has read has crossed; with --producers-stopped, until nothing is written there any more
-and all of it has crossed. Then it commits and moves the home: start the members at the new site.
-Until the commit Ctrl-C calls it off. Exit code 3: refused, called off, or not come true in time;
-nothing was changed.`;
+and all of it has crossed. Then it commits and moves the home: start the members at the new site. A
+group that went on under another id goes back with --as and its own id: --group billing.east --from
+west --to east --as billing. Until the commit Ctrl-C calls it off. Exit code 3: refused, called off,
+or not come true in time; nothing was changed.`;
 
 export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
   const command = new Command('switchover')
     .description('move a group to another site as planned, without loss')
-    .requiredOption('--group <group>', 'the consumer group')
-    .requiredOption('--from <site>', 'its home until now')
-    .requiredOption('--to <site>', 'its home from now on')
-    .option('--execute', 'do it; without it the plan is only shown')
     .option('--producers-stopped', 'wait until all that was written there is here as well')
     .option('--wait <seconds>', 'with --execute: give up after so long', '300')
-    .option('--overwrite', 'replace what the group itself has committed at the new home')
-    .option('--report <file>', 'with --execute: write down what was done, as .md or .json')
     .addHelpText('after', help);
-  return withOutput(withAgentOptions(command)).action(async (options: Options) => {
-    checkReportName(options.report);
+  return withMoveOptions(command, true).action(async (options: Options) => {
+    const { group } = options;
+    const move = moveOf(options);
     const request: SwitchoverRequest = {
-      group: options.group,
-      from: siteOption('from', options.from),
-      to: siteOption('to', options.to),
+      group,
+      ...move,
+      as: idOf(options.as, group, move),
       execute: options.execute ?? false,
       producersStopped: options.producersStopped ?? false,
-      overwrite: options.overwrite ?? false,
       timeoutMs: waitMs(options.wait),
       requestedBy: io.user,
     };
@@ -64,7 +53,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
       const last = await askFirst(io, addresses, options, (client) =>
         follow(io, client, request, calledOff.signal),
       );
-      await show(io, options, last, exit);
+      await show(io, options, request, last, exit);
     } finally {
       stopListening();
     }
@@ -103,14 +92,15 @@ async function follow(
 
 async function show(
   io: CliIo,
-  { output, report: file, group, from, to }: Options,
+  { output, report: file }: Options,
+  request: SwitchoverRequest,
   last: SwitchoverStep,
   exit: ExitCode,
 ): Promise<void> {
   if (last.kind === 'executed') {
     const answer = reportJson(last.report);
     print(io, output, answer, reportTable);
-    const title = `Switchover of ${group}, ${from} to ${to}`;
+    const title = titleOf('Switchover', request);
     await writeReport(io, file, { title, answer, table: reportTable });
     return;
   }

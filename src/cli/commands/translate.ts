@@ -1,11 +1,10 @@
 /** `causeway translate`: where a group is to go on at another site. Changes nothing. */
 import { Command } from 'commander';
-import { MeshError } from '../../base/errors.ts';
-import { isSiteName, type SiteName } from '../../base/ids.ts';
 import { translateJson } from '../../client/json.ts';
 import { parsePosition } from '../../client/position-text.ts';
 import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
 import type { CliIo } from '../io.ts';
+import { siteOption } from '../move-options.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
 import { translateTable } from '../print/failover.ts';
 
@@ -15,14 +14,6 @@ interface Options extends FindOptions {
   readonly from: string;
   readonly to: string;
   readonly position?: readonly string[];
-}
-
-export function siteOption(name: string, text: string): SiteName {
-  if (isSiteName(text)) return text;
-  throw new MeshError(
-    'usage',
-    `--${name}: found ${JSON.stringify(text)}, wanted the name of a site`,
-  );
 }
 
 export function translateCommand(io: CliIo): Command {

@@ -26,11 +26,12 @@ function positionRow(from: string, one: TranslateJson['positions'][number]): str
   ];
 }
 
-function headLine(answer: TranslateJson): string {
+function headLine(answer: TranslateJson, as?: string): string {
   const { group, from, to, mode, home, positionsAsOf } = answer;
+  const into = as === undefined ? '' : ` as ${as}`;
   const at = home === undefined ? 'no home' : `home ${home.site} (epoch ${home.epoch})`;
   const asOf = positionsAsOf === undefined ? '' : `   positions of ${clockTime(positionsAsOf)} UTC`;
-  return `${group} ${from}->${to}   mode ${mode}   ${at}${asOf}\n`;
+  return `${group} ${from}->${to}${into}   mode ${mode}   ${at}${asOf}\n`;
 }
 
 function verdictText({ positions, verdict }: TranslateJson): string {
@@ -67,7 +68,7 @@ function planBody(plan: PlanJson): string {
   const { translation, evidence } = plan;
   const rows = translation.positions.map((one) => positionRow(translation.from, one));
   return [
-    headLine(translation),
+    headLine(translation, plan.as),
     `evidence: ${evidence.join('; ') || 'none'}\n`,
     table(header, rows),
     lossLine(plan),
@@ -93,11 +94,21 @@ export function planTable(plan: PlanJson): string {
   return `${body}verdict: ready, ${verdictText(plan.translation)} · nothing changed; ${again}\n`;
 }
 
+function atHomeText({ as, translation }: PlanJson, home: ReportJson['home']): string {
+  const { site, epoch, standsFor } = home;
+  const { group } = translation;
+  if (standsFor === undefined || as === undefined) {
+    return `${group} is at home at ${site} (epoch ${epoch})`;
+  }
+  if (standsFor.site === site) return `${as} is at home at ${site} again (epoch ${epoch})`;
+  return `${as} is at home at ${site} (epoch ${epoch}), for ${standsFor.group} of ${standsFor.site}`;
+}
+
 export function reportTable(report: ReportJson): string {
   const { plan, committed, home, executedAt } = report;
   return [
     planBody(plan),
     `done at ${clockTime(executedAt)} UTC: ${committed.length} offsets committed; `,
-    `${plan.translation.group} is at home at ${home.site} (epoch ${home.epoch})\n`,
+    `${atHomeText(plan, home)}\n`,
   ].join('');
 }

@@ -41,7 +41,8 @@ const failoverHeader = ['GROUP', 'OUTCOME', 'HOW', 'EXACT', 'RE-READ', 'NOT HERE
 export function failoverAllTable({ groups, from, to }: FailoverAllJson): string {
   const sum = (values: readonly (string | undefined)[]): bigint =>
     values.reduce((total, value) => total + BigInt(value ?? 0), 0n);
-  const rows = groups.map(({ group, outcome, why, plan, report }) => {
+  const rows = groups.map(({ group: id, as, outcome, why, plan, report }) => {
+    const group = as === undefined ? id : `${id} as ${as}`;
     const shown = report?.plan ?? plan;
     if (shown === undefined) return [group, outcome, '-', '-', '-', '-', '-', why];
     const { positions, verdict } = shown.translation;

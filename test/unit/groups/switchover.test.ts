@@ -85,6 +85,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
       sourceEndAsOfMs: 0,
       positions: [position()],
     },
+    ids: { into: undefined, standIn: undefined },
     site: to,
     liveness: {
       site: from,

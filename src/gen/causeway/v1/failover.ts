@@ -39,6 +39,8 @@ export interface FailoverPlan {
   refusals: string[];
   /** Partitions of which it is not known whether records are missing: their end was never seen. */
   lossUnknownPartitions: number;
+  /** As in PlanRequest. */
+  as?: string | undefined;
 }
 
 export interface PlanRequest {
@@ -47,6 +49,8 @@ export interface PlanRequest {
   to: string;
   /** Commits that somebody else made for the group at `to` may be replaced. */
   overwrite: boolean;
+  /** The id that the group is to go on under; not set: its own. */
+  as?: string | undefined;
 }
 
 export interface PlanResponse {
@@ -59,8 +63,9 @@ export interface ExecuteRequest {
   to: string;
   planId?: string | undefined;
   requestedBy: string;
-  /** As in PlanRequest. */
+  /** Both as in PlanRequest. */
   overwrite: boolean;
+  as?: string | undefined;
 }
 
 export interface ExecuteResponse {
@@ -81,8 +86,9 @@ export interface SwitchoverRequest {
   /** Given up after so long, with nothing changed. */
   timeoutMs: bigint;
   requestedBy: string;
-  /** As in PlanRequest. */
+  /** Both as in PlanRequest. */
   overwrite: boolean;
+  as?: string | undefined;
 }
 
 export interface SwitchoverResponse {
@@ -110,6 +116,7 @@ function createBaseFailoverPlan(): FailoverPlan {
     growthRecordsPerSecond: undefined,
     refusals: [],
     lossUnknownPartitions: 0,
+    as: undefined,
   };
 }
 
@@ -141,6 +148,9 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
     }
     if (message.lossUnknownPartitions !== 0) {
       writer.uint32(64).int32(message.lossUnknownPartitions);
+    }
+    if (message.as !== undefined) {
+      writer.uint32(74).string(message.as);
     }
     return writer;
   },
@@ -222,6 +232,14 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
             message.lossUnknownPartitions = reader.int32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.as = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -266,6 +284,7 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
         : isSet(object.loss_unknown_partitions)
         ? globalThis.Number(object.loss_unknown_partitions)
         : 0,
+      as: isSet(object.as) ? globalThis.String(object.as) : undefined,
     };
   },
 
@@ -295,6 +314,9 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
     if (message.lossUnknownPartitions !== 0) {
       obj.lossUnknownPartitions = Math.round(message.lossUnknownPartitions);
     }
+    if (message.as !== undefined) {
+      obj.as = message.as;
+    }
     return obj;
   },
 
@@ -315,12 +337,13 @@ export const FailoverPlan: MessageFns<FailoverPlan> = {
     message.growthRecordsPerSecond = object.growthRecordsPerSecond ?? undefined;
     message.refusals = object.refusals?.map((e) => e) || [];
     message.lossUnknownPartitions = object.lossUnknownPartitions ?? 0;
+    message.as = object.as ?? undefined;
     return message;
   },
 };
 
 function createBasePlanRequest(): PlanRequest {
-  return { group: "", from: "", to: "", overwrite: false };
+  return { group: "", from: "", to: "", overwrite: false, as: undefined };
 }
 
 export const PlanRequest: MessageFns<PlanRequest> = {
@@ -336,6 +359,9 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     }
     if (message.overwrite !== false) {
       writer.uint32(32).bool(message.overwrite);
+    }
+    if (message.as !== undefined) {
+      writer.uint32(42).string(message.as);
     }
     return writer;
   },
@@ -385,6 +411,14 @@ export const PlanRequest: MessageFns<PlanRequest> = {
             message.overwrite = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.as = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -403,6 +437,7 @@ export const PlanRequest: MessageFns<PlanRequest> = {
       from: isSet(object.from) ? globalThis.String(object.from) : "",
       to: isSet(object.to) ? globalThis.String(object.to) : "",
       overwrite: isSet(object.overwrite) ? globalThis.Boolean(object.overwrite) : false,
+      as: isSet(object.as) ? globalThis.String(object.as) : undefined,
     };
   },
 
@@ -420,6 +455,9 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     if (message.overwrite !== false) {
       obj.overwrite = message.overwrite;
     }
+    if (message.as !== undefined) {
+      obj.as = message.as;
+    }
     return obj;
   },
 
@@ -432,6 +470,7 @@ export const PlanRequest: MessageFns<PlanRequest> = {
     message.from = object.from ?? "";
     message.to = object.to ?? "";
     message.overwrite = object.overwrite ?? false;
+    message.as = object.as ?? undefined;
     return message;
   },
 };
@@ -506,7 +545,7 @@ export const PlanResponse: MessageFns<PlanResponse> = {
 };
 
 function createBaseExecuteRequest(): ExecuteRequest {
-  return { group: "", from: "", to: "", planId: undefined, requestedBy: "", overwrite: false };
+  return { group: "", from: "", to: "", planId: undefined, requestedBy: "", overwrite: false, as: undefined };
 }
 
 export const ExecuteRequest: MessageFns<ExecuteRequest> = {
@@ -528,6 +567,9 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     }
     if (message.overwrite !== false) {
       writer.uint32(48).bool(message.overwrite);
+    }
+    if (message.as !== undefined) {
+      writer.uint32(58).string(message.as);
     }
     return writer;
   },
@@ -593,6 +635,14 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
             message.overwrite = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.as = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -621,6 +671,7 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
         ? globalThis.String(object.requested_by)
         : "",
       overwrite: isSet(object.overwrite) ? globalThis.Boolean(object.overwrite) : false,
+      as: isSet(object.as) ? globalThis.String(object.as) : undefined,
     };
   },
 
@@ -644,6 +695,9 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     if (message.overwrite !== false) {
       obj.overwrite = message.overwrite;
     }
+    if (message.as !== undefined) {
+      obj.as = message.as;
+    }
     return obj;
   },
 
@@ -658,6 +712,7 @@ export const ExecuteRequest: MessageFns<ExecuteRequest> = {
     message.planId = object.planId ?? undefined;
     message.requestedBy = object.requestedBy ?? "";
     message.overwrite = object.overwrite ?? false;
+    message.as = object.as ?? undefined;
     return message;
   },
 };
@@ -802,6 +857,7 @@ function createBaseSwitchoverRequest(): SwitchoverRequest {
     timeoutMs: 0n,
     requestedBy: "",
     overwrite: false,
+    as: undefined,
   };
 }
 
@@ -833,6 +889,9 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
     }
     if (message.overwrite !== false) {
       writer.uint32(64).bool(message.overwrite);
+    }
+    if (message.as !== undefined) {
+      writer.uint32(74).string(message.as);
     }
     return writer;
   },
@@ -914,6 +973,14 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
             message.overwrite = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.as = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -948,6 +1015,7 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
         ? globalThis.String(object.requested_by)
         : "",
       overwrite: isSet(object.overwrite) ? globalThis.Boolean(object.overwrite) : false,
+      as: isSet(object.as) ? globalThis.String(object.as) : undefined,
     };
   },
 
@@ -977,6 +1045,9 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
     if (message.overwrite !== false) {
       obj.overwrite = message.overwrite;
     }
+    if (message.as !== undefined) {
+      obj.as = message.as;
+    }
     return obj;
   },
 
@@ -993,6 +1064,7 @@ export const SwitchoverRequest: MessageFns<SwitchoverRequest> = {
     message.timeoutMs = (object.timeoutMs !== undefined && object.timeoutMs !== null) ? BigInt(object.timeoutMs) : 0n;
     message.requestedBy = object.requestedBy ?? "";
     message.overwrite = object.overwrite ?? false;
+    message.as = object.as ?? undefined;
     return message;
   },
 };

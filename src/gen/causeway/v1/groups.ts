@@ -432,6 +432,14 @@ export interface GroupHome {
   site: string;
   /** Raised each time that the home moves; the highest counts. */
   epoch: number;
+  /** The id goes on for that group while its site is lost; at home at that site: it did. */
+  standsFor?: GroupAt | undefined;
+}
+
+/** A group as it runs at one site; there may be others of that name elsewhere. */
+export interface GroupAt {
+  group: string;
+  site: string;
 }
 
 /** A place in a log: the next record to read. */
@@ -498,10 +506,12 @@ export interface GroupReadiness {
     | undefined;
   /** The site that was asked: where the group would go on. */
   site: string;
+  /** Where it has positions. */
+  sites: string[];
 }
 
 function createBaseGroupHome(): GroupHome {
-  return { site: "", epoch: 0 };
+  return { site: "", epoch: 0, standsFor: undefined };
 }
 
 export const GroupHome: MessageFns<GroupHome> = {
@@ -511,6 +521,9 @@ export const GroupHome: MessageFns<GroupHome> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(16).int32(message.epoch);
+    }
+    if (message.standsFor !== undefined) {
+      GroupAt.encode(message.standsFor, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -544,6 +557,14 @@ export const GroupHome: MessageFns<GroupHome> = {
             message.epoch = reader.int32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.standsFor = GroupAt.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -560,6 +581,11 @@ export const GroupHome: MessageFns<GroupHome> = {
     return {
       site: isSet(object.site) ? globalThis.String(object.site) : "",
       epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      standsFor: isSet(object.standsFor)
+        ? GroupAt.fromJSON(object.standsFor)
+        : isSet(object.stands_for)
+        ? GroupAt.fromJSON(object.stands_for)
+        : undefined,
     };
   },
 
@@ -571,6 +597,9 @@ export const GroupHome: MessageFns<GroupHome> = {
     if (message.epoch !== 0) {
       obj.epoch = Math.round(message.epoch);
     }
+    if (message.standsFor !== undefined) {
+      obj.standsFor = GroupAt.toJSON(message.standsFor);
+    }
     return obj;
   },
 
@@ -581,6 +610,94 @@ export const GroupHome: MessageFns<GroupHome> = {
     const message = createBaseGroupHome();
     message.site = object.site ?? "";
     message.epoch = object.epoch ?? 0;
+    message.standsFor = (object.standsFor !== undefined && object.standsFor !== null)
+      ? GroupAt.fromPartial(object.standsFor)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGroupAt(): GroupAt {
+  return { group: "", site: "" };
+}
+
+export const GroupAt: MessageFns<GroupAt> = {
+  encode(message: GroupAt, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.site !== "") {
+      writer.uint32(18).string(message.site);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GroupAt {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGroupAt();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GroupAt {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+    };
+  },
+
+  toJSON(message: GroupAt): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GroupAt>): GroupAt {
+    return GroupAt.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GroupAt>): GroupAt {
+    const message = createBaseGroupAt();
+    message.group = object.group ?? "";
+    message.site = object.site ?? "";
     return message;
   },
 };
@@ -1195,6 +1312,7 @@ function createBaseGroupReadiness(): GroupReadiness {
     reread: 0n,
     positionsAsOfMs: undefined,
     site: "",
+    sites: [],
   };
 }
 
@@ -1244,6 +1362,9 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
     }
     if (message.site !== "") {
       writer.uint32(98).string(message.site);
+    }
+    for (const v of message.sites) {
+      writer.uint32(122).string(v!);
     }
     return writer;
   },
@@ -1357,6 +1478,14 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
             message.site = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.sites.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1395,6 +1524,9 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
         ? BigInt(object.positions_as_of_ms)
         : undefined,
       site: isSet(object.site) ? globalThis.String(object.site) : "",
+      sites: globalThis.Array.isArray(object?.sites)
+        ? object.sites.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1436,6 +1568,9 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
     if (message.site !== "") {
       obj.site = message.site;
     }
+    if (message.sites?.length) {
+      obj.sites = message.sites;
+    }
     return obj;
   },
 
@@ -1460,6 +1595,7 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
       ? BigInt(object.positionsAsOfMs)
       : undefined;
     message.site = object.site ?? "";
+    message.sites = object.sites?.map((e) => e) || [];
     return message;
   },
 };
