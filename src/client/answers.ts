@@ -7,7 +7,26 @@ import { z } from 'zod';
 
 const offset = z.string().regex(/^\d+$/);
 const place = z.object({ topic: z.string(), partition: z.int(), offset: offset.optional() });
-const home = z.object({ site: z.string(), epoch: z.int() });
+const home = z.object({
+  site: z.string(),
+  epoch: z.int(),
+  state: z.enum(['declared', 'found', 'moved', 'provisional', 'contested']),
+});
+/** A group that is used at several sites. */
+const contest = z.object({
+  sites: z.array(z.string()),
+  /** Records that were read at both, by their offsets where they were born: `[from, to)`. */
+  overlap: z.array(
+    z.object({
+      site: z.string(),
+      topic: z.string(),
+      partition: z.int(),
+      /** Left out: not known since where. */
+      from: offset.optional(),
+      to: offset,
+    }),
+  ),
+});
 
 const position = z.object({
   source: place,
@@ -28,7 +47,10 @@ export const translateSchema = z.object({
   from: z.string(),
   to: z.string(),
   mode: groupMode,
+  /** How the mode is known. */
+  modeBy: z.enum(['declared', 'found']),
   home: home.optional(),
+  contest: contest.optional(),
   verdict: z.enum(['exact', 'lower_bound', 'unknown']),
   safeToStart: z.boolean(),
   blockers: z.array(z.string()),
@@ -158,7 +180,10 @@ const readiness = z.object({
   site: z.string(),
   group: z.string(),
   mode: groupMode,
+  /** How the mode is known. */
+  modeBy: z.enum(['declared', 'found']),
   home: home.optional(),
+  contest: contest.optional(),
   from: z.string().optional(),
   state: z.enum(['home', 'ready', 'bounded', 'unknown', 'own', 'contested']),
   why: z.string(),
@@ -194,6 +219,8 @@ export const failoverAllSchema = z.object({
 
 export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
 
+export type ContestJson = z.infer<typeof contest>;
+export type HomeJson = z.infer<typeof home>;
 export type TranslateJson = z.infer<typeof translateSchema>;
 export type ReadinessJson = z.infer<typeof readiness>;
 export type GroupsJson = z.infer<typeof groupsSchema>;

@@ -2,16 +2,21 @@
 import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import type {
+  Contest,
   FailoverPlan,
   FailoverReport,
+  GroupHome,
   GroupReadiness,
+  ModeFacts,
   TranslateAnswer,
   TranslatedPosition,
 } from '../groups/answer.ts';
 import type { MeshStatus } from './agent-shapes.ts';
 import type {
   AgentStatusJson,
+  ContestJson,
   FlowJson,
+  HomeJson,
   LagJson,
   OverrideJson,
   PlanJson,
@@ -59,6 +64,28 @@ function positionJson(position: TranslatedPosition): TranslateJson['positions'][
   };
 }
 
+function homeJson({ site, epoch, state }: GroupHome): HomeJson {
+  return { site, epoch, state };
+}
+
+function contestJson({ sites, overlap }: Contest): ContestJson {
+  return {
+    sites: [...sites],
+    overlap: overlap.map(({ site, topic, partition, from, to }) => {
+      return { site, topic, partition, ...known('from', from, text), to: text(to) };
+    }),
+  };
+}
+
+function modeJson(facts: ModeFacts): Pick<TranslateJson, 'mode' | 'modeBy' | 'home' | 'contest'> {
+  return {
+    mode: facts.mode,
+    modeBy: facts.isDeclared ? 'declared' : 'found',
+    ...known('home', facts.home, homeJson),
+    ...known('contest', facts.contest, contestJson),
+  };
+}
+
 export function translateJson(answer: TranslateAnswer): TranslateJson {
   return {
     schema: 1,
@@ -66,8 +93,7 @@ export function translateJson(answer: TranslateAnswer): TranslateJson {
     group: answer.group,
     from: answer.from,
     to: answer.to,
-    mode: answer.mode,
-    ...known('home', answer.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...modeJson(answer),
     verdict: answer.verdict,
     safeToStart: answer.safeToStart,
     blockers: [...answer.blockers],
@@ -104,7 +130,7 @@ export function reportJson(report: FailoverReport): ReportJson {
     schema: 1,
     plan: planJson(report.plan),
     committed: report.committed.map(positionJson),
-    home: { site: report.home.site, epoch: report.home.epoch },
+    home: homeJson(report.home),
     executedAt: iso(report.executedAtMs),
   };
 }
@@ -113,8 +139,7 @@ export function readinessJson(group: GroupReadiness): ReadinessJson {
   return {
     site: group.site,
     group: group.group,
-    mode: group.mode,
-    ...known('home', group.home, ({ site, epoch }) => ({ site: String(site), epoch })),
+    ...modeJson(group),
     ...known('from', group.from, String),
     state: group.state,
     why: group.why,

@@ -67,7 +67,8 @@ function* refusalsOf(facts: FailoverFacts): Iterable<Refusal> {
   if (answer.positions.length === 0) {
     yield { code: 'group_unknown', text: `no position of group ${group} at ${from} is known` };
   }
-  if (home !== undefined && home.site !== from) {
+  const isContestedBy = answer.contest?.sites.includes(from) === true;
+  if (home !== undefined && home.site !== from && !isContestedBy) {
     const text = `the home of ${group} is ${home.site} (epoch ${home.epoch}), not ${from}`;
     yield { code: 'precondition', text };
   }
@@ -172,7 +173,9 @@ export async function executePlan(
     const text = `${failed.topic}/${failed.partition} of ${group} at ${to}: Kafka error ${failed.errorCode}`;
     throw new MeshError(failed.errorCode === 25 ? 'group_active' : 'kafka_request', text);
   }
-  const moved: GroupHome = { site: to, epoch: (home?.epoch ?? 0) + 1 };
+  // Of a group of another mode the ledger may know a home that does not count.
+  const epoch = Math.max(home?.epoch ?? 0, parts.ledger.home(group)?.epoch ?? 0) + 1;
+  const moved: GroupHome = { site: to, epoch, state: 'moved' };
   await parts.ledger.setHome(group, moved);
   return {
     plan,

@@ -38,7 +38,7 @@ async function moveOne(
   const isAtHomeThere = home === undefined ? known === from : home.site === from;
   if (!isAtHomeThere && state !== 'own' && state !== 'contested') return undefined;
   if (mode !== 'single') {
-    const text = mode === 'off' ? 'no mode is declared; move it with --group' : why;
+    const text = mode === 'off' ? 'of mode off: move it with --group' : why;
     return { group, outcome: 'left', why: text };
   }
   const request = { group, from, to, overwrite };
