@@ -3,6 +3,7 @@ import { errorTable } from '../base/errors.ts';
 import type { MetricFamily, MetricRegistry, MetricSample } from '../base/metrics.ts';
 import type { PeerView } from '../client/agent-shapes.ts';
 import type { FlowStatus } from '../flow/status.ts';
+import type { ModeCount } from '../groups/mode.ts';
 import type { PositionsSource } from '../groups/positions-source.ts';
 import type { HeartbeatReading } from '../mm2/heartbeats.ts';
 
@@ -13,6 +14,7 @@ export interface AgentFacts {
   readonly hasConflict: boolean;
   readonly bytesInFlight: number;
   readonly positions: readonly PositionsSource[];
+  readonly modes: readonly ModeCount[];
   readonly heartbeats: readonly HeartbeatReading[];
 }
 
@@ -164,6 +166,12 @@ const gauges: readonly (readonly [name: string, unit: string, help: string, read
     '',
     'Commits in the log that this version cannot read: their groups are asked instead.',
     perSite(({ unreadableCommits }) => unreadableCommits),
+  ],
+  [
+    'causeway_groups',
+    '',
+    'Groups that are known, by mode and by how they came to their home.',
+    ({ modes }) => modes.map(({ groups, ...labels }) => ({ labels, value: groups })),
   ],
   [
     'causeway_bytes_in_flight',

@@ -311,6 +311,7 @@ export class SiteAgent implements AgentPorts {
       hasConflict: conflict !== undefined,
       bytesInFlight: parts.budget.used,
       positions: parts.groups.sources(),
+      modes: parts.groups.modes(),
       heartbeats: parts.scribe.heartbeats(),
     };
   }

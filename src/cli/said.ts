@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { MeshError } from '../base/errors.ts';
 import { parseFlowId, type SiteName } from '../base/ids.ts';
 import type { FlowPlace, Said } from '../flow/overrides.ts';
+import { parseDuration } from '../topology/duration.ts';
 import type { CliIo } from './io.ts';
 
 export interface SaidOptions {
@@ -27,13 +28,6 @@ export function saidBy(io: CliIo, options: SaidOptions): Omit<Said, 'atMs'> {
   return { by: io.user, why, untilMs: endOf(io, duration, until) };
 }
 
-const unitMs: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
 function endOf(io: CliIo, duration?: string, until?: string): number | undefined {
   if (duration !== undefined) return io.clock.nowMs() + durationMs('--for', duration);
   if (until === undefined) return undefined;
@@ -44,8 +38,7 @@ function endOf(io: CliIo, duration?: string, until?: string): number | undefined
 
 /** @throws MeshError usage */
 export function durationMs(option: string, duration: string): number {
-  const [, amount = '', unit = ''] = /^(\d+)\s*([smhd])$/.exec(duration) ?? [];
-  const ms = Number(amount) * (unitMs[unit] ?? 0);
+  const ms = parseDuration(duration) ?? 0;
   if (ms > 0) return ms;
   throw wanted(option, duration, 'a duration such as 90s, 30m, 6h or 2d');
 }

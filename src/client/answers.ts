@@ -10,8 +10,24 @@ const place = z.object({ topic: z.string(), partition: z.int(), offset: offset.o
 const home = z.object({
   site: z.string(),
   epoch: z.int(),
+  state: z.enum(['declared', 'found', 'moved', 'provisional', 'contested']),
   /** The group for which the id goes on; at home at its site: it did. */
   standsFor: z.object({ group: z.string(), site: z.string() }).optional(),
+});
+/** A group that is used at several sites. */
+const contest = z.object({
+  sites: z.array(z.string()),
+  /** Records that were read at both, by their offsets where they were born: `[from, to)`. */
+  overlap: z.array(
+    z.object({
+      site: z.string(),
+      topic: z.string(),
+      partition: z.int(),
+      /** Left out: not known since where. */
+      from: offset.optional(),
+      to: offset,
+    }),
+  ),
 });
 
 const position = z.object({
@@ -33,7 +49,10 @@ export const translateSchema = z.object({
   from: z.string(),
   to: z.string(),
   mode: groupMode,
+  /** How the mode is known. */
+  modeBy: z.enum(['declared', 'found']),
   home: home.optional(),
+  contest: contest.optional(),
   verdict: z.enum(['exact', 'lower_bound', 'unknown']),
   safeToStart: z.boolean(),
   blockers: z.array(z.string()),
@@ -165,7 +184,10 @@ const readiness = z.object({
   site: z.string(),
   group: z.string(),
   mode: groupMode,
+  /** How the mode is known. */
+  modeBy: z.enum(['declared', 'found']),
   home: home.optional(),
+  contest: contest.optional(),
   /** Where it has positions. */
   sites: z.array(z.string()),
   from: z.string().optional(),
@@ -252,6 +274,8 @@ export const lateSchema = z.object({
 
 export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
 
+export type ContestJson = z.infer<typeof contest>;
+export type HomeJson = z.infer<typeof home>;
 export type TranslateJson = z.infer<typeof translateSchema>;
 export type ReadinessJson = z.infer<typeof readiness>;
 export type GroupsJson = z.infer<typeof groupsSchema>;

@@ -5,7 +5,6 @@ import type * as failover from '../gen/causeway/v1/failover.ts';
 import type {
   FailoverPlan,
   FailoverReport,
-  GroupHome,
   GroupMode,
   GroupPosition,
   GroupReadiness,
@@ -17,6 +16,7 @@ import type {
 import type { GroupUpdate, SwitchoverStep } from '../groups/updates.ts';
 import type { Certainty } from '../offsets/certainty.ts';
 import type { MapUpdate } from './agent-shapes.ts';
+import { fromContest, fromHome, toContest, toHome } from './convert-homes.ts';
 import { fromEnum, present, site, toEnum } from './convert-values.ts';
 
 const modes: readonly GroupMode[] = ['single', 'local', 'everywhere', 'off', 'contested'];
@@ -46,16 +46,6 @@ const readinessStates: readonly ReadinessState[] = [
 ];
 
 // The values of the generated enums are their prefix and our names in capitals: hence each `as`.
-
-function toHome(home: GroupHome): wire.GroupHome {
-  return { site: home.site, epoch: home.epoch, standsFor: home.standsFor };
-}
-
-function fromHome({ site: at, epoch, standsFor }: wire.GroupHome): GroupHome {
-  const home = { site: site(at), epoch };
-  if (standsFor === undefined) return home;
-  return { ...home, standsFor: { group: standsFor.group, site: site(standsFor.site) } };
-}
 
 function toPosition(position: TranslatedPosition): wire.TranslatedPosition {
   const { source, target, certainty, reason, notHereAtLeast, reread, generation } = position;
@@ -102,7 +92,9 @@ export function toTranslation(answer: TranslateAnswer): wire.Translation {
     from: answer.from,
     to: answer.to,
     mode: toEnum('GROUP_MODE', answer.mode) as wire.GroupMode,
+    isDeclared: answer.isDeclared,
     home: answer.home && toHome(answer.home),
+    contest: answer.contest && toContest(answer.contest),
     verdict: toEnum('CERTAINTY', answer.verdict) as wire.Certainty,
     safeToStart: answer.safeToStart,
     blockers: [...answer.blockers],
@@ -121,7 +113,9 @@ export function fromTranslation(message: wire.Translation | undefined): Translat
     from: site(found.from),
     to: site(found.to),
     mode: fromEnum('GROUP_MODE', found.mode, modes),
+    isDeclared: found.isDeclared,
     home: found.home && fromHome(found.home),
+    contest: found.contest && fromContest(found.contest),
     verdict: fromEnum('CERTAINTY', found.verdict, certainties),
     safeToStart: found.safeToStart,
     blockers: found.blockers,
@@ -208,6 +202,7 @@ export function toReadiness(group: GroupReadiness): wire.GroupReadiness {
     ...group,
     mode: toEnum('GROUP_MODE', group.mode) as wire.GroupMode,
     home: group.home && toHome(group.home),
+    contest: group.contest && toContest(group.contest),
     state: toEnum('READINESS_STATE', group.state) as wire.ReadinessState,
     sites: [...group.sites],
     positionsAsOfMs: ms(group.positionsAsOfMs),
@@ -219,6 +214,7 @@ export function fromReadiness(group: wire.GroupReadiness): GroupReadiness {
     ...group,
     mode: fromEnum('GROUP_MODE', group.mode, modes),
     home: group.home && fromHome(group.home),
+    contest: group.contest && fromContest(group.contest),
     site: site(group.site),
     sites: group.sites.map(site),
     from: group.from === undefined ? undefined : site(group.from),

@@ -2,18 +2,22 @@
 import type { Override } from '../flow/overrides.ts';
 import type { FlowStatus } from '../flow/status.ts';
 import type {
+  Contest,
   FailoverPlan,
   FailoverReport,
   GroupAt,
   GroupHome,
   GroupReadiness,
+  ModeFacts,
   TranslateAnswer,
   TranslatedPosition,
 } from '../groups/answer.ts';
 import type { MeshStatus } from './agent-shapes.ts';
 import type {
   AgentStatusJson,
+  ContestJson,
   FlowJson,
+  HomeJson,
   LagJson,
   OverrideJson,
   PlanJson,
@@ -41,11 +45,6 @@ export function known<K extends string, V, R>(
 export const text = (value: bigint): string => value.toString();
 export const same = <T>(value: T): T => value;
 
-function homeJson({ site, epoch, standsFor }: GroupHome): ReportJson['home'] {
-  const whose = ({ group, site: at }: GroupAt): GroupAt => ({ group, site: at });
-  return { site, epoch, ...known('standsFor', standsFor, whose) };
-}
-
 function placeJson({
   topic,
   partition,
@@ -66,6 +65,29 @@ function positionJson(position: TranslatedPosition): TranslateJson['positions'][
   };
 }
 
+function homeJson({ site, epoch, state, standsFor }: GroupHome): HomeJson {
+  const whose = ({ group, site: at }: GroupAt): GroupAt => ({ group, site: at });
+  return { site, epoch, state, ...known('standsFor', standsFor, whose) };
+}
+
+function contestJson({ sites, overlap }: Contest): ContestJson {
+  return {
+    sites: [...sites],
+    overlap: overlap.map(({ site, topic, partition, from, to }) => {
+      return { site, topic, partition, ...known('from', from, text), to: text(to) };
+    }),
+  };
+}
+
+function modeJson(facts: ModeFacts): Pick<TranslateJson, 'mode' | 'modeBy' | 'home' | 'contest'> {
+  return {
+    mode: facts.mode,
+    modeBy: facts.isDeclared ? 'declared' : 'found',
+    ...known('home', facts.home, homeJson),
+    ...known('contest', facts.contest, contestJson),
+  };
+}
+
 export function translateJson(answer: TranslateAnswer): TranslateJson {
   return {
     schema: 1,
@@ -73,8 +95,7 @@ export function translateJson(answer: TranslateAnswer): TranslateJson {
     group: answer.group,
     from: answer.from,
     to: answer.to,
-    mode: answer.mode,
-    ...known('home', answer.home, homeJson),
+    ...modeJson(answer),
     verdict: answer.verdict,
     safeToStart: answer.safeToStart,
     blockers: [...answer.blockers],
@@ -121,8 +142,7 @@ export function readinessJson(group: GroupReadiness): ReadinessJson {
   return {
     site: group.site,
     group: group.group,
-    mode: group.mode,
-    ...known('home', group.home, homeJson),
+    ...modeJson(group),
     sites: group.sites.map(String),
     ...known('from', group.from, String),
     state: group.state,

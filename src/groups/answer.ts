@@ -28,11 +28,63 @@ export interface GroupAt {
   readonly site: SiteName;
 }
 
+/** How a group came to its home. */
+export type HomeState =
+  | 'declared' // the topology says so, and it has not moved since
+  | 'found' // no mode is declared, and it has committed there only
+  | 'moved' // by a failover or switchover, or by itself
+  | 'provisional' // the home before cannot be reached, and the group has members here
+  | 'contested'; // it has commits of its own at the rival site as well
+
 export interface GroupHome {
   readonly site: SiteName;
+  /** Raised each time that the home moves; the highest counts. */
   readonly epoch: number;
+  readonly state: HomeState;
+  /** Of `provisional` and `contested`. */
+  readonly rival?: HomeRival | undefined;
   /** The id goes on for that group while its site is lost; at home at that site: it did. */
   readonly standsFor?: GroupAt | undefined;
+}
+
+export interface HomeRival {
+  readonly site: SiteName;
+  /** What the group had committed there, as far as was known, when that site went silent. */
+  readonly left: readonly LogPlace[];
+  /** What had been read at both sites when it was seen that both are used. */
+  readonly overlap: readonly Overlap[];
+  /** Whether the mode was declared then. */
+  readonly isDeclared: boolean;
+}
+
+export interface LogPlace {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: bigint;
+}
+
+/** Records that a group has read at two sites, as offsets at the site where they were born. */
+export interface Overlap {
+  readonly site: SiteName;
+  readonly topic: string;
+  readonly partition: number;
+  /** undefined: not known since where. */
+  readonly from: bigint | undefined;
+  readonly to: bigint;
+}
+
+export interface Contest {
+  readonly sites: readonly SiteName[];
+  readonly overlap: readonly Overlap[];
+}
+
+/** What may be done with a group, and how that is known. */
+export interface ModeFacts {
+  readonly mode: GroupMode;
+  readonly isDeclared: boolean;
+  readonly home: GroupHome | undefined;
+  /** Where it is read at two sites; undefined: it is not contested. */
+  readonly contest: Contest | undefined;
 }
 
 /** Closed list; docs explain each. The first ones are exact. */
@@ -70,13 +122,11 @@ export interface TranslatedPosition {
   readonly generation: number;
 }
 
-export interface TranslateAnswer {
+export interface TranslateAnswer extends ModeFacts {
   readonly mesh: string;
   readonly group: string;
   readonly from: SiteName;
   readonly to: SiteName;
-  readonly mode: GroupMode;
-  readonly home: GroupHome | undefined;
   /** The weakest certainty of all positions. */
   readonly verdict: Certainty;
   readonly safeToStart: boolean;
@@ -91,12 +141,10 @@ export interface TranslateAnswer {
 /** What would become of a group at this site, if it had to go on here now. */
 export type ReadinessState = 'home' | 'ready' | 'bounded' | 'unknown' | 'own' | 'contested';
 
-export interface GroupReadiness {
+export interface GroupReadiness extends ModeFacts {
   readonly group: string;
   /** Where it would go on. */
   readonly site: SiteName;
-  readonly mode: GroupMode;
-  readonly home: GroupHome | undefined;
   /** Where it has positions. */
   readonly sites: readonly SiteName[];
   /** Whose positions the rest is about; undefined when there is nothing to translate. */

@@ -18,6 +18,8 @@ export interface Commit {
   readonly offset: bigint;
   readonly leaderEpoch: number;
   readonly metadata: string;
+  /** By the clock of the broker that took it. */
+  readonly committedAtMs: number;
   /** Where the commit stands in the log. */
   readonly at: number;
 }
@@ -222,8 +224,8 @@ export class CommitTable {
     this.#onUnreadable(group, found);
   }
 
-  #commit({ topic, partition, offset, leaderEpoch, metadata }: OffsetCommit, at: number): Commit {
-    return { topic: this.#name(topic), partition, offset, leaderEpoch, metadata, at };
+  #commit({ topic, kind: _, group: __, ...commit }: OffsetCommit, at: number): Commit {
+    return { topic: this.#name(topic), ...commit, at };
   }
 
   #key(topic: string, partition: number): string {

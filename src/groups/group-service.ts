@@ -3,28 +3,27 @@
  * tells peers, syncs, translates, fails over. The parts decide; this wires them and stores their
  * state.
  */
-import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
-import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
-import { Reached } from '../base/reached.ts';
 import type { FollowedRecord, StateLog, StateRecord } from '../kafka/state-records.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import type { Topology } from '../topology/model.ts';
-import type {
-  FailoverPlan,
-  FailoverReport,
-  GroupHome,
-  GroupReadiness,
-  TranslateAnswer,
-  TranslatedPosition,
-} from './answer.ts';
+import type { FailoverPlan, FailoverReport, GroupReadiness, TranslateAnswer } from './answer.ts';
+import type { FindOverlap } from './contest.ts';
+import type { GroupEvent } from './group-event.ts';
 import { GroupMoves } from './group-moves.ts';
 import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
+import { HomeWatch } from './home-watch.ts';
 import { LateRecords } from './late-records.ts';
-import { Ledger, type WrittenOffset } from './ledger.ts';
+import { Ledger } from './ledger.ts';
+import { LogStarts } from './log-starts.ts';
+import { countModes, resolveMode, type ModeCount, type ResolvedMode } from './mode.ts';
+import { OffsetsRetention, type RetentionCluster } from './offsets-retention.ts';
+import { overlapOf } from './overlap.ts';
+import { OwnCommits } from './own-commits.ts';
 import {
   type FailoverRequest,
   type GroupUpdate,
@@ -32,11 +31,8 @@ import {
   type SwitchoverStep,
   type TranslateRequest,
 } from './updates.ts';
-import { declaredMode } from './mode.ts';
-import type { CommitOrigin, PositionsSource } from './positions-source.ts';
+import type { PositionsSource } from './positions-source.ts';
 import { PositionsStore } from './positions-store.ts';
-import type { GroupEvent } from './group-event.ts';
-import { formerId } from './stand-in.ts';
 import { SiteReaders, type ReadCluster } from './site-readers.ts';
 import type { LateStretch } from './stored-late.ts';
 import type { Translator } from './translator.ts';
@@ -47,7 +43,7 @@ export interface GroupServiceOptions {
   readonly topology: () => Topology;
   readonly translator: () => Translator;
   /** This site's own Kafka. */
-  readonly cluster: ReadCluster;
+  readonly cluster: ReadCluster & RetentionCluster;
   /** `__causeway-groups` */
   readonly log: StateLog;
   readonly liveness: (site: SiteName) => SiteLiveness;
@@ -59,8 +55,7 @@ export interface GroupServiceOptions {
 }
 
 const storeMs = 500;
-const twoHomes = 'made at home at two sites in one epoch; the first by name counts';
-const heardMsMax = 5_000;
+const twoHomes = 'made at home at two sites in one epoch, apart from each other';
 
 export class GroupService {
   readonly #options: GroupServiceOptions;
@@ -74,12 +69,11 @@ export class GroupService {
   readonly #late: LateRecords;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
-  readonly #loaded = new Reached();
-  /** Groups whose home has moved; looked at when all that was stored has been loaded. */
-  readonly #moved = new Set<string>();
+  readonly #watch: HomeWatch;
+  readonly #own: OwnCommits;
 
   constructor(options: GroupServiceOptions, deps: Deps) {
-    const { site, cluster, log, owns } = options;
+    const { site, cluster, log, owns, topology, translator, liveness, remoteCluster } = options;
     this.#options = options;
     this.#deps = deps;
     this.#synced = new Promise((resolve) => {
@@ -91,33 +85,46 @@ export class GroupService {
       (group, homes) => deps.log.error({ group, homes }, twoHomes),
     );
     this.#ledger = ledger;
-    const { topology, translator, liveness, remoteCluster } = options;
-    const parts = { site, topology, translator, cluster, liveness, remoteCluster, store, ledger };
-    const view = new GroupView({ ...parts, reader: (at) => this.#readers.reader(at) }, deps);
-    this.#view = view;
+    const modeOf = (group: string): ResolvedMode => this.#modeOf(group);
+    const homeOf = (group: string): ResolvedMode['home'] => modeOf(group).home;
+    const otherSites = (): SiteName[] => [...topology().sites.keys()].filter((one) => one !== site);
+    const overlap: FindOverlap = (there, here, left) =>
+      overlapOf({ topology: topology(), translator: translator(), there, here, left });
+    const base = { site, topology, translator, cluster, liveness, remoteCluster, store, ledger };
+    const parts = { ...base, modeOf, overlap, otherSites, owns };
+    this.#view = new GroupView({ ...parts, reader: (at) => this.#readers.reader(at) }, deps);
+    const own = { site, cluster, logTopic: log.topic, ledger, homeOf };
+    this.#own = new OwnCommits(own, deps);
+    this.#sync = new GroupSync(
+      {
+        ...parts,
+        starts: new LogStarts(cluster, deps.clock),
+        retention: new OffsetsRetention(cluster, deps),
+        standing: (group) => this.#readers.own.standing(group),
+      },
+      deps,
+    );
     this.#readers = new SiteReaders(
       {
         ...parts,
         // One that goes on for another is followed for the way back, whatever the filter says.
         isFollowed: (group) =>
-          declaredMode(topology(), group).isIncluded || ledger.home(group)?.standsFor !== undefined,
-        origin: (group, offset) => this.#originOf(group, offset),
-        settle: () => this.#ledgerHeard(),
-        otherSites: () => [...topology().sites.keys()].filter((one) => one !== site),
-        isAtHome: (group, at) => (view.home(group)?.site ?? at) === at,
+          modeOf(group).isIncluded || ledger.home(group)?.standsFor !== undefined,
+        origin: (group, offset) => this.#own.originOf(group, offset),
+        settle: () => this.#own.ledgerHeard(),
+        onCommits: (group) => this.#sync.due(group),
+        homeOf,
       },
       deps,
     );
-    const homeOf = (group: string): GroupHome | undefined =>
-      declaredMode(topology(), group).mode === 'single' ? view.home(group) : undefined;
-    const translate = (group: string, from: SiteName): Promise<readonly TranslatedPosition[]> =>
-      view.positions(view.known(group, from), from, site);
-    this.#sync = new GroupSync({ site, cluster, store, ledger, homeOf, owns, translate }, deps);
-    const ledgerHeard = (): Promise<void> => this.#ledgerHeard();
+    const homeIdleMs = (): number => topology().homeIdleMs;
+    this.#watch = new HomeWatch({ ...parts, homeIdleMs }, deps);
     const append = (records: readonly StateRecord[]): Promise<void> => log.append(records);
     const late = new LateRecords({ ...options, append }, deps);
     this.#late = late;
-    this.#moves = new GroupMoves({ ...options, ...parts, view, late, ledgerHeard }, deps);
+    const ledgerHeard = (): Promise<void> => this.#own.ledgerHeard();
+    const moves = { ...options, ...parts, view: this.#view, late, ledgerHeard };
+    this.#moves = new GroupMoves(moves, deps);
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
@@ -130,16 +137,19 @@ export class GroupService {
     return this.#store;
   }
 
-  async run(signal: AbortSignal): Promise<void> {
+  async run(stop: AbortSignal): Promise<void> {
     const { log } = this.#options;
+    // Its parts listen to one of its own, not each to that of the whole agent.
+    const signal = AbortSignal.any([stop]);
     const onRecords = (records: readonly FollowedRecord[]): void => this.#load(records);
     const following = log.follow({ onRecords, onSynced: () => this.#markSynced() }, signal);
-    const stopListening = this.#ledger.onHome((group) => this.#moved.add(group));
+    const stopListening = this.#ledger.onHome((group) => this.#own.noteMoved(group));
     signal.addEventListener('abort', () => this.#markSynced(), { once: true });
     await Promise.all([
       following,
       this.#synced.then(() => this.#readers.run(signal)),
       this.#synced.then(() => this.#sync.run(signal)),
+      this.#synced.then(() => this.#watch.run(signal)),
       this.#synced.then(() => this.#late.run(signal)),
       this.#storeLoop(signal),
     ]);
@@ -157,8 +167,10 @@ export class GroupService {
       if (update.kind === 'as_of' && update.site === site) {
         this.#store.takeAsOf(site, update.asOfMs);
       }
-      if (update.kind === 'home') await this.#ledger.setHome(update.group, update.home);
     }
+    await this.#ledger.setHomes(
+      updates.flatMap((update) => (update.kind === 'home' ? [[update.group, update.home]] : [])),
+    );
   }
 
   /** This site's own positions, and all homes: as they are, `synced`, then as they change. */
@@ -171,6 +183,11 @@ export class GroupService {
   /** Where positions that this agent reads by itself come from. */
   sources(): readonly PositionsSource[] {
     return this.#readers.sources();
+  }
+
+  modes(): readonly ModeCount[] {
+    const groups = new Set(this.#store.sites().flatMap((site) => this.#store.groups(site)));
+    return countModes([...groups].map((group) => this.#modeOf(group)));
   }
 
   translate(request: TranslateRequest): Promise<TranslateAnswer> {
@@ -202,47 +219,12 @@ export class GroupService {
 
   // --- inner
 
-  #originOf(group: string, offset: WrittenOffset): CommitOrigin {
-    const { site } = this.#options;
-    if ((this.#view.home(group)?.site ?? site) === site) return 'own';
-    return this.#ledger.wrote(group, offset) ? 'ours' : 'foreign';
-  }
-
-  /** Resolves when all that agents of this site had written by now is in the ledger. */
-  async #ledgerHeard(): Promise<void> {
-    const { cluster, log } = this.#options;
-    const [listed] = await cluster.listOffsets([{ topic: log.topic, partition: 0 }], 'latest');
-    const end = listed?.errorCode === 0 ? Number(listed.offset) : 0;
-    await withDeadline(this.#deps.clock, heardMsMax, this.#loaded.reach(end), () => {
-      return new MeshError('kafka_timeout', `${log.topic} not read to offset ${end} in time`);
-    });
-  }
-
-  /**
-   * The home moved away from here: what the group committed here belongs to an older epoch now, up
-   * to the last commit before its members died.
-   */
-  async #leaveHome(group: string): Promise<void> {
-    const { site, cluster } = this.#options;
-    const home = this.#view.home(group);
-    if (home === undefined || home.site === site) return;
-    if (this.#ledger.hasLeft(group, home.epoch)) return;
-    const id = formerId(group, home, site);
-    // Members that are back already commit in their own right.
-    const isBack = id !== group && (await cluster.groupMembers(id)).memberCount > 0;
-    const standing = isBack ? [] : await cluster.groupOffsets(id);
-    const left = standing.filter(({ offset }) => offset >= 0n);
-    if (left.length > 0) await this.#ledger.noteWritten(id, left);
-    this.#ledger.confirmWritten(id, left);
-    await this.#ledger.noteLeft(group, home.epoch);
-  }
-
-  async #leaveHomes(): Promise<void> {
-    for (const group of [...this.#moved]) {
-      await this.#leaveHome(group);
-      this.#moved.delete(group);
-      this.#readers.review(group);
-    }
+  #modeOf(group: string): ResolvedMode {
+    const topology = this.#options.topology();
+    const home = this.#ledger.home(group);
+    const seenAt = (): SiteName[] =>
+      [...topology.sites.keys()].filter((site) => this.#store.has(site, group));
+    return resolveMode(topology, group, { home, seenAt });
   }
 
   #load(records: readonly FollowedRecord[]): void {
@@ -256,7 +238,7 @@ export class GroupService {
       }
     }
     const last = records.at(-1);
-    if (last !== undefined) this.#loaded.moveTo(Number(last.offset) + 1);
+    if (last !== undefined) this.#own.loadedTo(Number(last.offset) + 1);
   }
 
   async #storeLoop(signal: AbortSignal): Promise<void> {
@@ -265,11 +247,17 @@ export class GroupService {
     let topology = this.#options.topology();
     while (!signal.aborted) {
       await this.#deps.clock.sleep(storeMs, signal).catch(() => undefined);
-      if (topology !== this.#options.topology()) this.#readers.reviewAll();
+      if (topology !== this.#options.topology()) {
+        this.#readers.reviewAll();
+        this.#sync.dueAll();
+      }
       topology = this.#options.topology();
       try {
         await this.#store.store((records) => this.#options.log.append(records));
-        await this.#leaveHomes();
+        await this.#own.leaveHomes((group) => {
+          this.#readers.review(group);
+          this.#sync.due(group);
+        });
         isFailing = false;
       } catch (error) {
         if (isMeshError(error, 'aborted')) return;

@@ -9,14 +9,15 @@ import type { SiteName } from '../base/ids.ts';
 import type { ListedOffset } from '../kafka/cluster.ts';
 import { weakest } from '../offsets/certainty.ts';
 import type { Topology } from '../topology/model.ts';
-import type { GroupHome, GroupReadiness, TranslateAnswer, TranslatedPosition } from './answer.ts';
+import type { GroupReadiness, ModeFacts, TranslateAnswer, TranslatedPosition } from './answer.ts';
+import { modeFacts, type FindOverlap } from './contest.ts';
 import type { FailoverFacts } from './failover.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
-import { declaredMode, isAtEachSite } from './mode.ts';
+import type { ResolvedMode } from './mode.ts';
 import type { PositionsReader } from './positions-reader.ts';
 import type { PositionsStore } from './positions-store.ts';
-import { readinessState, totals } from './readiness.ts';
+import { blockersOf, readinessState, totals } from './readiness.ts';
 import { checkId, idFacts } from './stand-in.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
 import type { FailoverRequest, TranslateRequest } from './updates.ts';
@@ -32,6 +33,8 @@ export interface GroupViewParts {
   readonly remoteCluster: (site: SiteName) => GroupCluster | undefined;
   readonly store: PositionsStore;
   readonly ledger: Ledger;
+  readonly modeOf: (group: string) => ResolvedMode;
+  readonly overlap: FindOverlap;
   /** What reads the positions of a site here; undefined: its agents tell them. */
   readonly reader: (site: SiteName) => PositionsReader | undefined;
 }
@@ -47,12 +50,9 @@ export class GroupView {
     this.#deps = deps;
   }
 
-  home(group: string): GroupHome | undefined {
-    const { mode, home: declared } = declaredMode(this.#parts.topology(), group);
-    const known = this.#parts.ledger.home(group);
-    // At home at each site, whatever it was before it was declared so.
-    if (isAtEachSite(mode) && known?.standsFor === undefined) return undefined;
-    return known ?? (declared === undefined ? undefined : { site: declared, epoch: 1 });
+  #modeFacts(group: string): ModeFacts {
+    const { store, modeOf, overlap } = this.#parts;
+    return modeFacts(modeOf(group), (site) => store.positions(site, group), overlap);
   }
 
   /** The Kafka of a site: our own, or another's while it can be reached. */
@@ -143,8 +143,8 @@ export class GroupView {
 
   /** While the site answers, its positions are read at this moment. */
   async #readNow(group: string, from: SiteName): Promise<void> {
-    const { store } = this.#parts;
-    const home = this.home(group);
+    const { store, modeOf } = this.#parts;
+    const { home, isDeclared } = modeOf(group);
     // Elsewhere than at home stands what agents wrote there: not a position of the group.
     if (home !== undefined && home.site !== from) return;
     try {
@@ -153,6 +153,8 @@ export class GroupView {
         await this.#soon(from, reader.refresh(group));
         return;
       }
+      // Nobody says what it is: what stands there may be of agents, and theirs tell us.
+      if (home === undefined && !isDeclared) return;
       const asOfMs = this.#deps.clock.nowMs();
       const offsets = await this.#soon(from, this.#clusterOf(from)?.groupOffsets(group));
       const found = offsets?.filter(({ offset }) => offset >= 0n) ?? [];
@@ -216,20 +218,19 @@ export class GroupView {
   }
 
   #readiness(group: string): GroupReadiness {
-    const { site, topology, translator, store } = this.#parts;
-    const { mode, isDeclared } = declaredMode(topology(), group);
-    const home = this.home(group);
+    const { site, translator, store } = this.#parts;
+    const mode = this.#modeFacts(group);
+    const { home } = mode;
     const withPositions = store.sites().filter((one) => store.positions(one, group).length > 0);
     const elsewhere = withPositions.filter((one) => one !== site);
     const from = home?.site ?? (elsewhere.length === 1 ? elsewhere[0] : undefined);
     const known = from === undefined || from === site ? [] : this.known(group, from);
     const positions = from === undefined ? [] : translator().translate(known, from, site);
-    const facts = { site, mode, isDeclared, home, withPositions, positions };
+    const facts = { ...mode, site, withPositions, positions };
     return {
       group,
       site,
-      mode,
-      home,
+      ...mode,
       sites: withPositions,
       from: positions.length === 0 ? undefined : from,
       ...readinessState(facts),
@@ -263,22 +264,15 @@ export class GroupView {
     isExplicit: boolean,
   ): TranslateAnswer {
     const { topology, translator, liveness, store, site } = this.#parts;
-    const home = this.home(group);
-    const { mode } = declaredMode(topology(), group);
+    const facts = this.#modeFacts(group);
     const verdict = weakest(positions.map(({ certainty }) => certainty));
-    const blockers: string[] = [];
-    if (verdict === 'unknown') blockers.push('some positions cannot be translated');
-    if (isAtEachSite(mode) && as === undefined)
-      blockers.push(`${group} has progress of its own at each site`);
-    if (home?.site === to)
-      blockers.push(`${group} is at home at ${to}: it starts from its own commits`);
+    const blockers = [...blockersOf({ group, to, as }, facts, verdict)];
     return {
       mesh: topology().mesh,
       group,
       from,
       to,
-      mode,
-      home,
+      ...facts,
       verdict,
       safeToStart: blockers.length === 0,
       blockers,

@@ -2,13 +2,13 @@
  * Who is at home where, and what agents wrote into groups: kept in `__causeway-groups`.
  *
  * Invariants: of two homes of a group the one with the higher epoch counts, everywhere, and of one
- * epoch the one whose name comes first; an offset
- * that stands at a site is ours only if this ledger says that we wrote just that.
+ * epoch what `homes.ts` says; an offset that stands at a site is ours only if this ledger says that
+ * we wrote just that.
  */
 import { MeshError } from '../base/errors.ts';
-import { isSiteName } from '../base/ids.ts';
 import type { StateRecord } from '../kafka/state-records.ts';
-import type { GroupAt, GroupHome } from './answer.ts';
+import type { GroupHome } from './answer.ts';
+import { homeValue, parseHome, succeeding } from './homes.ts';
 
 const homePrefix = 'home/1/';
 const writtenPrefix = 'written/1/';
@@ -67,14 +67,22 @@ export class Ledger {
   }
 
   /**
-   * Takes a home over unless a higher epoch is known; resolves when stored. True when it was
-   * taken.
+   * Takes a home over unless what is known counts more; resolves when stored. True when it, or
+   * that it is contested, has been taken.
    */
   async setHome(group: string, home: GroupHome): Promise<boolean> {
-    if (!this.#takeHome(group, home)) return false;
-    const value = Buffer.from(JSON.stringify(home));
-    await this.#append([{ key: Buffer.from(`${homePrefix}${group}`), value }]);
-    return true;
+    return (await this.setHomes([[group, home]])) > 0;
+  }
+
+  /** The same for many, stored together; how many have been taken. */
+  async setHomes(homes: readonly (readonly [group: string, home: GroupHome])[]): Promise<number> {
+    const records = homes.flatMap(([group, home]) => {
+      const taken = this.#takeHome(group, home);
+      if (taken === undefined) return [];
+      return [{ key: Buffer.from(`${homePrefix}${group}`), value: homeValue(taken) }];
+    });
+    if (records.length > 0) await this.#append(records);
+    return records.length;
   }
 
   /**
@@ -92,6 +100,16 @@ export class Ledger {
   wrote(group: string, offset: WrittenOffset): boolean {
     const recent = this.#recent.get(group)?.get(`${offset.topic}/${offset.partition}`);
     return this.isOurs(group, offset) || (recent?.includes(offset.offset) ?? false);
+  }
+
+  /** What agents of this site wrote there last, as far as it was accepted. */
+  written(group: string): WrittenOffset[] {
+    return [...(this.#written.get(group) ?? [])].flatMap(([key, offsets]) => {
+      const offset = offsets.at(-1);
+      const slash = key.lastIndexOf('/');
+      const log = { topic: key.slice(0, slash), partition: Number(key.slice(slash + 1)) };
+      return offset === undefined ? [] : [{ ...log, offset }];
+    });
   }
 
   /** Whether what the group had committed here before its home moved away has become ours. */
@@ -177,19 +195,17 @@ export class Ledger {
     if (before.at(-1) !== offset) recent.set(key, [...before, offset].slice(-recentMax));
   }
 
-  #takeHome(group: string, home: GroupHome): boolean {
+  #takeHome(group: string, home: GroupHome): GroupHome | undefined {
     const known = this.#homes.get(group);
-    if (known !== undefined && !isNewer(home, known)) return false;
-    if (known?.epoch === home.epoch) this.#onConflict(group, [known, home]);
-    this.#homes.set(group, home);
-    for (const listener of this.#listeners) listener(group, home);
-    return true;
+    const taken = succeeding(known, home);
+    if (taken === undefined) return undefined;
+    if (known !== undefined && known.epoch === taken.epoch && known.site !== home.site) {
+      this.#onConflict(group, [known, home]);
+    }
+    this.#homes.set(group, taken);
+    for (const listener of this.#listeners) listener(group, taken);
+    return taken;
   }
-}
-
-/** Of two that were made in one epoch by sites that could not hear each other, one, everywhere. */
-function isNewer(home: GroupHome, known: GroupHome): boolean {
-  return home.epoch === known.epoch ? home.site < known.site : home.epoch > known.epoch;
 }
 
 function parseLeft(key: string, value: Buffer): number {
@@ -200,30 +216,6 @@ function parseLeft(key: string, value: Buffer): number {
   } catch (cause) {
     throw new MeshError('state_corrupt', `record ${key}: not an epoch: ${String(cause)}`);
   }
-}
-
-function parseHome(key: string, value: Buffer): GroupHome {
-  try {
-    // Every field is checked before it is used.
-    const fields = JSON.parse(value.toString('utf8')) as Record<string, unknown>;
-    const { site, epoch, standsFor } = fields;
-    if (typeof site !== 'string' || !isSiteName(site) || !Number.isSafeInteger(epoch)) {
-      throw new Error('site or epoch');
-    }
-    const home = { site, epoch: Number(epoch) };
-    return standsFor === undefined ? home : { ...home, standsFor: parseGroupAt(standsFor) };
-  } catch (cause) {
-    throw new MeshError('state_corrupt', `record ${key}: not a home: ${String(cause)}`);
-  }
-}
-
-function parseGroupAt(value: unknown): GroupAt {
-  // Both fields are checked at once.
-  const { group, site } = value as Record<string, unknown>;
-  if (typeof group === 'string' && typeof site === 'string' && isSiteName(site)) {
-    return { group, site };
-  }
-  throw new Error('standsFor');
 }
 
 function parseWritten(key: string, value: Buffer): ReadonlyMap<string, readonly bigint[]> {

@@ -90,6 +90,16 @@ export class PositionsReader {
     } else await follower.reach(partition);
   }
 
+  /**
+   * All that stands at the site in the name of the group, whoever committed it, by
+   * `topic/partition`. `unread`: not known yet; `ask`: the log does not tell.
+   */
+  standing(group: string): ReadonlyMap<string, Commit> | 'unread' | 'ask' {
+    const partition = this.#logPartition(group);
+    if (partition === undefined) return this.#isStarting ? 'unread' : 'ask';
+    return this.#table.isAsked(group) ? 'ask' : this.#table.commits(partition, group);
+  }
+
   /** Looks at a group anew: it is followed now, or another site is its home. */
   review(group: string): void {
     const partition = this.#logPartition(group);
@@ -189,6 +199,7 @@ export class PositionsReader {
   #projectChanged(partition: number): void {
     for (const [group, keys] of this.#table.takeChanged(partition)) {
       this.#take(partition, group, keys, false);
+      this.#options.onCommits?.(group);
     }
   }
 

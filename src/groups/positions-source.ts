@@ -22,6 +22,8 @@ export interface ReaderOptions {
   ) => CommitOrigin;
   /** Resolves when all that agents had written by now is known to `origin`. */
   readonly settle: () => Promise<void>;
+  /** Told of a group in which the log has something new, by whomever. */
+  readonly onCommits?: (group: string) => void;
   readonly pollMs?: number;
 }
 

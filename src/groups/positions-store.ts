@@ -67,6 +67,11 @@ export class PositionsStore {
     return [...(this.#readings.get(site)?.keys() ?? [])];
   }
 
+  /** Whether the group has ever had a position there. */
+  has(site: SiteName, group: string): boolean {
+    return (this.#readings.get(site)?.get(group)?.positions.size ?? 0) > 0;
+  }
+
   /** Positions of a group at a site; a position whose commit was deleted has no offset. */
   positions(site: SiteName, group: string): readonly GroupPosition[] {
     return [...(this.#readings.get(site)?.get(group)?.positions.values() ?? [])];

@@ -1,20 +1,13 @@
 /** How well a group could go on at this site, in one word and, when it is not well, a reason. */
 import type { SiteName } from '../base/ids.ts';
-import { weakest } from '../offsets/certainty.ts';
-import type {
-  GroupHome,
-  GroupMode,
-  GroupReadiness,
-  ReadinessState,
-  TranslatedPosition,
-} from './answer.ts';
+import { weakest, type Certainty } from '../offsets/certainty.ts';
+import type { GroupReadiness, ModeFacts, ReadinessState, TranslatedPosition } from './answer.ts';
+import { contestText } from './contest.ts';
 import { isAtEachSite } from './mode.ts';
+import type { FailoverRequest } from './updates.ts';
 
-export interface ReadinessFacts {
+export interface ReadinessFacts extends ModeFacts {
   readonly site: SiteName;
-  readonly mode: GroupMode;
-  readonly isDeclared: boolean;
-  readonly home: GroupHome | undefined;
   /** Sites at which it has positions. */
   readonly withPositions: readonly SiteName[];
   /** Translated to this site. */
@@ -26,7 +19,7 @@ type State = Pick<GroupReadiness, 'state' | 'why'>;
 const state = (word: ReadinessState, why = ''): State => ({ state: word, why });
 
 export function readinessState(facts: ReadinessFacts): State {
-  const { site, mode, isDeclared, home, withPositions, positions } = facts;
+  const { site, mode, isDeclared, home, contest, withPositions, positions } = facts;
   const { standsFor } = home ?? {};
   if (standsFor !== undefined && home !== undefined) {
     const whom = `${standsFor.group} of ${standsFor.site}`;
@@ -36,10 +29,12 @@ export function readinessState(facts: ReadinessFacts): State {
   if (isAtEachSite(mode)) {
     return state('own', `mode ${mode}: its positions at each site are its own`);
   }
+  if (contest !== undefined) {
+    const mend = isDeclared ? 'stop it at one, and move it there' : 'declare its mode';
+    return state('contested', `${contestText('it', contest)}: ${mend}`);
+  }
   if (home === undefined && withPositions.length > 1) {
-    const at = withPositions.join(' and ');
-    const mend = isDeclared ? '' : ': declare its mode';
-    return state('contested', `it has positions of its own at ${at}${mend}`);
+    return state('contested', `it has positions of its own at ${withPositions.join(' and ')}`);
   }
   if (home?.site === site) return state('home');
   if (home === undefined && withPositions[0] === site) return state('own', 'known only here');
@@ -68,7 +63,7 @@ export function totals(
   };
 }
 
-/** What `status` shows of them: groups of mode `single`. */
+/** What `status` shows of them: groups of mode `single`, and those that are contested. */
 export function countReadiness(groups: readonly GroupReadiness[]): {
   readonly ready: number;
   readonly contested: number;
@@ -77,8 +72,20 @@ export function countReadiness(groups: readonly GroupReadiness[]): {
 } {
   const counts = { ready: 0, contested: 0, bounded: 0, unknown: 0 };
   for (const { mode, state: word } of groups) {
-    if (mode !== 'single' || word === 'own') continue;
+    if ((mode !== 'single' && mode !== 'contested') || word === 'own') continue;
     counts[word === 'home' ? 'ready' : word] += 1;
   }
   return counts;
+}
+
+/** Why the group should not just be started at the other site. */
+export function* blockersOf(
+  { group, to, as }: Pick<FailoverRequest, 'group' | 'to' | 'as'>,
+  { mode, home, contest }: ModeFacts,
+  verdict: Certainty,
+): Iterable<string> {
+  if (verdict === 'unknown') yield 'some positions cannot be translated';
+  if (isAtEachSite(mode) && as === undefined) yield `${group} has progress of its own at each site`;
+  if (contest !== undefined) yield contestText(group, contest);
+  if (home?.site === to) yield `${group} is at home at ${to}: it starts from its own commits`;
 }

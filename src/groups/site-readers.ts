@@ -9,6 +9,7 @@ import type { Deps } from '../base/deps.ts';
 import { errorMessage } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import type { FollowedCluster } from '../kafka/topic-follower.ts';
+import type { GroupHome } from './answer.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import { PositionsReader } from './positions-reader.ts';
 import type { PositionsSource, ReaderOptions } from './positions-source.ts';
@@ -19,8 +20,7 @@ export interface SiteReadersOptions extends Omit<ReaderOptions, 'pollMs'> {
   readonly otherSites: () => readonly SiteName[];
   readonly liveness: (site: SiteName) => SiteLiveness;
   readonly remoteCluster: (site: SiteName) => ReadCluster | undefined;
-  /** Whether the group is at home at that site, or has no home. */
-  readonly isAtHome: (group: string, site: SiteName) => boolean;
+  readonly homeOf: (group: string) => GroupHome | undefined;
   /** An agent may be replaced within that time without anybody reading in its stead. */
   readonly awayMs?: number;
 }
@@ -51,6 +51,11 @@ export class SiteReaders {
     return [this.#own, ...[...this.#away.values()].map(({ reader }) => reader)].map((reader) =>
       reader.source(),
     );
+  }
+
+  /** Of the positions of this agent's own site. */
+  get own(): PositionsReader {
+    return this.#own;
   }
 
   /** The reader of that site's positions; undefined while its own agents tell them. */
@@ -100,13 +105,13 @@ export class SiteReaders {
   }
 
   #start(site: SiteName, cluster: ReadCluster, signal: AbortSignal): void {
-    const { store, isFollowed, isAtHome } = this.#options;
+    const { store, isFollowed } = this.#options;
     const reader = new PositionsReader(
       {
         site,
         cluster,
         store,
-        isFollowed: (group) => isFollowed(group) && isAtHome(group, site),
+        isFollowed: (group) => isFollowed(group) && this.#isAtHome(group, site),
         origin: () => 'own',
         settle: () => Promise.resolve(),
       },
@@ -121,6 +126,17 @@ export class SiteReaders {
       { site },
       'no agent of the site answers: positions are read from its Kafka',
     );
+  }
+
+  /**
+   * Whether its commits there are the group's own. Of a group without a home they are, unless it
+   * has committed elsewhere: then the agents that are away may have written them.
+   */
+  #isAtHome(group: string, at: SiteName): boolean {
+    const { store, homeOf } = this.#options;
+    const home = homeOf(group);
+    if (home !== undefined) return home.site === at;
+    return store.sites().every((site) => site === at || !store.has(site, group));
   }
 
   async #stop(site: SiteName, { stop, done }: Away): Promise<void> {

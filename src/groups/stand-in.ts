@@ -34,6 +34,8 @@ export interface IdFacts {
         readonly home: GroupHome | undefined;
       }
     | undefined;
+  /** Of the home of the group's own id in the ledger, even when it does not count; 0: none. */
+  readonly epoch: number;
   /** Another id under which the group goes on already. */
   readonly standIn: IdAtHome | undefined;
 }
@@ -45,13 +47,15 @@ export function idFacts(
 ): IdFacts {
   let intoHome: GroupHome | undefined;
   let standIn: IdAtHome | undefined;
+  let epoch = 0;
   for (const [id, home] of homes) {
+    if (id === group) ({ epoch } = home);
     if (id === as) intoHome = home;
     else if (isFor(home, { group, site: from }) && isAway(home)) standIn = { group: id, home };
   }
-  if (as === undefined) return { into: undefined, standIn };
+  if (as === undefined) return { into: undefined, epoch, standIn };
   const { mode } = groupDeclaration(topology.groups, as).declaration ?? { mode: 'off' };
-  return { into: { group: as, mode, home: intoHome }, standIn };
+  return { into: { group: as, mode, home: intoHome }, epoch, standIn };
 }
 
 /** @throws MeshError usage when no group can be called so */
@@ -93,7 +97,8 @@ export function* idRefusals(
     yield no(`${group} is of mode everywhere: its progress at ${to} is its own; nothing to do`);
   }
   const isBack = isReturn(answer, into);
-  if (home !== undefined && home.site !== from) {
+  const isContestedBy = answer.contest?.sites.includes(from) === true;
+  if (home !== undefined && home.site !== from && !isContestedBy) {
     yield no(`the home of ${group} is ${atHome(home)}, not ${from}`);
   }
   if (standIn !== undefined) {
@@ -122,7 +127,7 @@ function* ownIdRefusals(
 }
 
 function* awayRefusals(
-  { group, from, to, mode, home }: TranslateAnswer,
+  { group, from, to, mode, home, contest }: TranslateAnswer,
   into: NonNullable<IdFacts['into']>,
   no: (text: string) => Refusal,
 ): Iterable<Refusal> {
@@ -132,7 +137,7 @@ function* awayRefusals(
   } else if (home?.standsFor !== undefined) {
     const { standsFor } = home;
     yield no(`${group} stands in for ${standsFor.group} of ${standsFor.site}: ${own}`);
-  } else if (home !== undefined) {
+  } else if (home !== undefined && contest === undefined) {
     yield no(`${group} has a home of its own, ${atHome(home)}: ${own}`);
   }
   if (into.mode === 'single' || into.mode === 'everywhere') {
@@ -159,13 +164,15 @@ function isReturn({ to, home }: TranslateAnswer, into: IdFacts['into']): boolean
 }
 
 /** The id whose home moves, and where it is at home then. */
-export function movedHome(answer: TranslateAnswer, { into }: IdFacts): IdAtHome {
+export function movedHome(answer: TranslateAnswer, { into, epoch: known }: IdFacts): IdAtHome {
   const { group, from, to, home } = answer;
   if (into === undefined || isReturn(answer, into)) {
     const standsFor = into === undefined ? home?.standsFor : { group: into.group, site: to };
-    const moved = { site: to, epoch: (home?.epoch ?? 0) + 1 };
+    const epoch = Math.max(home?.epoch ?? 0, known) + 1;
+    const moved = { site: to, epoch, state: 'moved' } as const;
     return { group, home: standsFor === undefined ? moved : { ...moved, standsFor } };
   }
   const epoch = (into.home?.epoch ?? 0) + 1;
-  return { group: into.group, home: { site: to, epoch, standsFor: { group, site: from } } };
+  const standsFor = { group, site: from };
+  return { group: into.group, home: { site: to, epoch, state: 'moved', standsFor } };
 }

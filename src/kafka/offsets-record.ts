@@ -20,6 +20,8 @@ export interface OffsetCommit {
   readonly offset: bigint;
   readonly leaderEpoch: number; // -1: none
   readonly metadata: string;
+  /** By the clock of the broker that took it: offsets expire some time after that. */
+  readonly committedAtMs: number;
 }
 
 export type OffsetsRecord =
@@ -80,7 +82,9 @@ function readKey(key: Buffer, where: string): { group: string; topic: string; pa
   throw corrupt(where, `key of a commit with ${reader.left} bytes too many`);
 }
 
-function readValue(value: Buffer): Pick<OffsetCommit, 'offset' | 'leaderEpoch' | 'metadata'> {
+type Value = Pick<OffsetCommit, 'offset' | 'leaderEpoch' | 'metadata' | 'committedAtMs'>;
+
+function readValue(value: Buffer): Value {
   const reader = new WireReader(value);
   const version = reader.int16();
   if (version < 0 || version > valueVersionMax) throw new Error(`version ${version} of its value`);
@@ -88,9 +92,9 @@ function readValue(value: Buffer): Pick<OffsetCommit, 'offset' | 'leaderEpoch' |
   const offset = reader.int64();
   const leaderEpoch = version >= 3 ? reader.int32() : -1;
   const metadata = isFlexible ? reader.compactString() : reader.string();
-  reader.int64();
+  const committedAtMs = Number(reader.int64());
   if (version === 1) reader.int64();
   if (isFlexible) reader.skipTags();
   if (reader.left > 0) throw new Error(`version ${version}: ${reader.left} bytes too many`);
-  return { offset, leaderEpoch, metadata };
+  return { offset, leaderEpoch, metadata, committedAtMs };
 }

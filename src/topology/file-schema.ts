@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { siteNamePattern } from '../base/ids.ts';
 import { byteSizePattern, parseByteSize } from './byte-size.ts';
+import { durationPattern, parseDuration } from './duration.ts';
 
 const siteName = z
   .string()
@@ -72,6 +73,14 @@ const groups = z.strictObject({
   exclude: z.array(pattern).default([]),
   modes: z.record(z.string(), groupMode).default({}),
 });
+/** A home belongs to a group, not to a flow: how it moves is said in `defaults` alone. */
+const defaultGroups = groups.extend({
+  homeIdle: z
+    .string()
+    .regex(durationPattern, 'a time such as 30s or 2m')
+    .refine((text) => (parseDuration(text) ?? 0) >= 1_000, 'a second at the least')
+    .optional(),
+});
 
 /** Bytes: a number, or a text such as `20MiB`. */
 const bytes = z.union([
@@ -119,7 +128,7 @@ export const fileSchema = z.strictObject({
   mesh: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a mesh name: a-z, 0-9 and -, up to 32'),
   version: z.int().min(1),
   sites: z.record(siteName, site),
-  defaults: z.strictObject(flowSettings).default({}),
+  defaults: z.strictObject({ ...flowSettings, groups: defaultGroups.optional() }).default({}),
   flows: z.array(z.strictObject({ from: siteName, to: siteName, ...flowSettings })).optional(),
   retiredSites: z.array(siteName).default([]),
   mm2: z

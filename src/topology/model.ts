@@ -111,6 +111,8 @@ export interface Topology {
   readonly sites: ReadonlyMap<SiteName, Site>;
   readonly flows: readonly FlowSettings[];
   readonly groups: GroupSettings; // the defaults' groups: modes are looked up here
+  /** So long a group's home has to be quiet, or silent, before it moves by itself. */
+  readonly homeIdleMs: number;
   readonly retiredSites: readonly SiteName[];
   readonly mm2: Mm2Settings;
   readonly changes: 'file' | 'apply';

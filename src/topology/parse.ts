@@ -4,12 +4,14 @@ import { isMap, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
 import { errorMessage } from '../base/errors.ts';
 import { flowId, siteName, type SiteName } from '../base/ids.ts';
 import { parseByteSize } from './byte-size.ts';
+import { parseDuration } from './duration.ts';
 import { fileSchema, type FlowPart, type TopologyFile } from './file-schema.ts';
 import { stampOnly } from './lane.ts';
 import type { FlowSettings, GroupSettings, LaneChoice, Site, Topology } from './model.ts';
 import { Places, topologyInvalid, type PlacedProblem } from './problems.ts';
 import { brokenRules } from './rules.ts';
 
+const homeIdleMsDefault = 30_000;
 const everything = { include: ['.*'], exclude: [] };
 
 /**
@@ -159,6 +161,7 @@ function model(file: TopologyFile, source: string): Topology {
     sites,
     flows: declared.map((flow) => flowOf(flow, file.defaults)),
     groups: groupsOf(file.defaults.groups),
+    homeIdleMs: parseDuration(file.defaults.groups?.homeIdle ?? '') ?? homeIdleMsDefault,
     retiredSites: file.retiredSites.map((name) => siteName(name)),
     mm2: file.mm2,
     changes: file.changes,

@@ -16,6 +16,7 @@ import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { findSandbox } from '../../src/sandbox/sandbox.ts';
 import { startAgent } from '../support/agent-process.ts';
 import { kafkaVersions } from '../support/clusters.ts';
+import { committedAt } from '../support/committed.ts';
 import { testDeps } from '../support/deps.ts';
 import { causeway } from '../support/mesh.ts';
 import { appendRecords, makeTopic, readAll } from '../support/topics.ts';
@@ -35,16 +36,6 @@ after(async () => {
 
 function open(name: string, brokers: readonly string[]): Promise<KafkaCluster> {
   return openCluster({ name, brokers, clientId: 'failover-test' }, deps);
-}
-
-/** By `topic/partition`. */
-async function committed(cluster: KafkaCluster, group: string): Promise<Record<string, number>> {
-  const found = await cluster.groupOffsets(group);
-  return Object.fromEntries(
-    found
-      .filter(({ offset }) => offset >= 0n)
-      .map(({ topic, partition, offset }) => [`${topic}/${partition}`, Number(offset)]),
-  );
 }
 
 /** Reads as a member of the group until nothing more comes; the values, in no order. */
@@ -135,15 +126,15 @@ test('failover and failback: refused in time, exact, at home again', async () =>
   }
   const translated = { 'east.orders/0': placeOf(0, 400), 'east.orders/1': placeOf(1, 700) };
   await until('billing to be in step at west', async () => {
-    const found = await committed(west, 'billing');
+    const found = await committedAt(west, 'billing');
     return JSON.stringify(found) === JSON.stringify(translated);
   });
   const [note] = (await west.groupOffsets('billing')).filter(({ partition }) => partition === 0);
   assert.equal(note?.metadata, 'state of the application');
   await until('the other partition of audit', async () => {
-    return (await committed(west, 'audit'))['east.orders/1'] === placeOf(1, 700);
+    return (await committedAt(west, 'audit'))['east.orders/1'] === placeOf(1, 700);
   });
-  assert.equal((await committed(west, 'audit'))['east.orders/0'], 7);
+  assert.equal((await committedAt(west, 'audit'))['east.orders/0'], 7);
 
   // While it has members at home it is not moved.
   const member = await consume(brokers.east, 'billing', ['orders'], 900);
@@ -208,13 +199,13 @@ test('failover and failback: refused in time, exact, at home again', async () =>
   const done = await run('east', 'west', '--execute', ...report);
   assert.equal(done.code, 0, done.text);
   const filed = reportSchema.parse(JSON.parse(readFileSync(reportFile, 'utf8')));
-  assert.deepEqual(filed.home, { site: 'west', epoch: 2 });
+  assert.deepEqual(filed.home, { site: 'west', epoch: 2, state: 'moved' });
   const rest = await all('--execute', '--overwrite', '--report', path.join(dir, 'all.md'));
   assert.equal(rest.code, 0, rest.text);
   assert.match(rest.text, /^audit +moved +exact +2 of 2 /m);
   assert.match(rest.text, /^east->west: 1 moved$/m);
   assert.match(readFileSync(path.join(dir, 'all.md'), 'utf8'), /^# Failover of all groups/);
-  assert.deepEqual(await committed(west, 'audit'), translated);
+  assert.deepEqual(await committedAt(west, 'audit'), translated);
 
   // It goes on at exactly its records: all that it had not read, and none that it had.
   const there = await consume(brokers.west, 'billing', ['east.orders'], 800);
@@ -248,7 +239,7 @@ test('failover and failback: refused in time, exact, at home again', async () =>
   const returned = await run('west', 'east', '--execute', '--plan', back.planId);
   assert.equal(returned.code, 0, returned.text);
   assert.match(returned.text, /billing is at home at east \(epoch 3\)/);
-  assert.deepEqual(await committed(east, 'billing'), { 'orders/0': 2_000, 'orders/1': 2_000 });
+  assert.deepEqual(await committedAt(east, 'billing'), { 'orders/0': 2_000, 'orders/1': 2_000 });
 
   // An agent whose own Kafka is dead has nowhere to store what it knows, and ends all the same.
   await sandbox.site('west').kill();

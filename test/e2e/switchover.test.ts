@@ -87,7 +87,7 @@ test('switchover: waits for members, producers and the copy; nothing skipped, no
   await writing.stop();
   assert.equal(await going.code, 0, going.text);
   const report = reportSchema.parse(JSON.parse(going.text.slice(going.text.indexOf('{'))));
-  assert.deepEqual(report.home, { site: 'west', epoch: 2 });
+  assert.deepEqual(report.home, { site: 'west', epoch: 2, state: 'moved' });
   assert.equal(report.plan.translation.verdict, 'exact');
   assert.equal(report.plan.lossRecordsAtLeast, '0');
 

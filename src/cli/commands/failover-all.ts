@@ -87,7 +87,7 @@ function decide(
   }
   const isAtHomeThere = home === undefined ? known === from : home.site === from;
   if (!isAtHomeThere && state !== 'own' && state !== 'contested') return undefined;
-  if (mode === 'off') return left('no mode is declared; move it with --group');
+  if (mode === 'off') return left('of mode off: move it with --group');
   return mode === 'single' ? underOwnId : left(why);
 }
 

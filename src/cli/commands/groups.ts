@@ -14,9 +14,11 @@ interface Options extends SiteOptions {
 }
 
 const help = `
+MODE: how its members run; (found) where nobody has declared it.
+HOME: provisional while the home before cannot be reached and the group is used elsewhere.
 STATE: home (at home there) · ready (could go on there at exactly its records) · bounded (would read
 some records again) · unknown (some position cannot be translated) · own (its positions at each site
-are its own) · contested (positions of its own at several sites: declare its mode).`;
+are its own) · contested (used at several sites: nothing is written for it; WHY tells what to do).`;
 
 export function groupsCommand(io: CliIo, exit: ExitCode): Command {
   const command = new Command('groups')

@@ -1,5 +1,7 @@
 /** Tables of `translate` and `failover`. */
 import type {
+  ContestJson,
+  HomeJson,
   PlanJson,
   ReportJson,
   SwitchoverPlanJson,
@@ -27,11 +29,29 @@ function positionRow(from: string, one: TranslateJson['positions'][number]): str
 }
 
 function headLine(answer: TranslateJson, as?: string): string {
-  const { group, from, to, mode, home, positionsAsOf } = answer;
+  const { group, from, to, home, contest, positionsAsOf } = answer;
+  const at = home === undefined ? 'no home' : `home ${homeText(home)}`;
   const into = as === undefined ? '' : ` as ${as}`;
-  const at = home === undefined ? 'no home' : `home ${home.site} (epoch ${home.epoch})`;
   const asOf = positionsAsOf === undefined ? '' : `   positions of ${clockTime(positionsAsOf)} UTC`;
-  return `${group} ${from}->${to}${into}   mode ${mode}   ${at}${asOf}\n`;
+  const both = contest === undefined ? '' : contestLines(contest);
+  return `${group} ${from}->${to}${into}   mode ${modeText(answer)}   ${at}${asOf}\n${both}`;
+}
+
+/** `single`, and whether somebody said so. */
+export function modeText({ mode, modeBy }: Pick<TranslateJson, 'mode' | 'modeBy'>): string {
+  return modeBy === 'declared' || mode === 'off' ? mode : `${mode} (found)`;
+}
+
+export function homeText({ site, epoch, state }: HomeJson): string {
+  const isOpen = state === 'provisional' || state === 'contested';
+  return `${site} (epoch ${epoch}${isOpen ? `, ${state}` : ''})`;
+}
+
+function contestLines({ sites, overlap }: ContestJson): string {
+  const lines = overlap.map(({ site, topic, partition, from = '?', to }) => {
+    return `${site}/${topic}/${partition} [${from},${to}) read at both\n`;
+  });
+  return `contested: commits of its own at ${sites.join(' and ')}\n${lines.join('')}`;
 }
 
 function verdictText({ positions, verdict }: TranslateJson): string {

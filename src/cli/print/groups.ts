@@ -1,5 +1,6 @@
 /** Tables of `groups` and `failover --all-groups`. */
 import type { FailoverAllJson, GroupsJson } from '../../client/answers.ts';
+import { homeText, modeText } from './failover.ts';
 import { clockTime, count, table } from './table.ts';
 
 const groupsHeader = [
@@ -22,8 +23,8 @@ export function groupsTable({ groups, silent }: GroupsJson): string {
     return [
       one.group,
       one.site,
-      one.mode,
-      one.home === undefined ? '-' : `${one.home.site} (epoch ${one.home.epoch})`,
+      modeText(one),
+      one.home === undefined ? '-' : homeText(one.home),
       one.state,
       isTranslated ? `${one.exactPartitions} of ${one.partitions}` : '-',
       isTranslated ? count(one.reread) : '-',

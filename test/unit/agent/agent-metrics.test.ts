@@ -16,7 +16,7 @@ test('paused partitions are counted by the code that their reason begins with', 
   // Only what is counted is there.
   const flow = { flow: 'east->west', state: 'blocked', lagRecords: 0n, slotsHeld: 64, partitions };
   const flows = [flow as unknown as FlowStatus];
-  const site = { peers: [], positions: [], heartbeats: [], bytesInFlight: 0 };
+  const site = { peers: [], positions: [], heartbeats: [], modes: [], bytesInFlight: 0 };
   const facts = { flows, ...site, topologyVersion: 1, hasConflict: false };
   const metrics = new MetricRegistry();
   const stop = collectAgentMetrics(metrics, () => facts);

@@ -84,13 +84,16 @@ class World {
     const { group, from = east, to = west, as, overwrite = false, at = 400n } = request;
     const target = { topic: 'east.orders', partition: 0, offset: at + 1n };
     const known = this.ledger.home(group);
-    const declared = group === 'ledger' ? { site: east, epoch: 1 } : undefined;
+    const declared =
+      group === 'ledger' ? ({ site: east, epoch: 1, state: 'declared' } as const) : undefined;
     const answer: TranslateAnswer = {
       mesh: 'shop',
       group,
       from,
       to,
       mode: modes[group] ?? 'off',
+      isDeclared: group in modes,
+      contest: undefined,
       home: known ?? declared,
       verdict: 'exact',
       safeToStart: true,
@@ -276,10 +279,15 @@ describe('under another id', () => {
   });
 
   test('who stood there before', () => {
-    const home = { site: west, epoch: 1, standsFor: { group: 'billing', site: east } };
+    const home = {
+      site: west,
+      epoch: 1,
+      state: 'moved' as const,
+      standsFor: { group: 'billing', site: east },
+    };
     assert.equal(formerId('billing.east', home, east), 'billing');
     assert.equal(formerId('billing.east', { ...home, site: east }, west), 'billing.east');
-    assert.equal(formerId('ledger', { site: west, epoch: 2 }, east), 'ledger');
+    assert.equal(formerId('ledger', { site: west, epoch: 2, state: 'moved' }, east), 'ledger');
   });
 
   test('ids that no group can have', () => {

@@ -32,6 +32,8 @@ function answerOf(group: string): TranslateAnswer {
     from: east,
     to: west,
     mode: 'single',
+    isDeclared: true,
+    contest: undefined,
     home: undefined,
     verdict: 'exact',
     safeToStart: true,

@@ -26,7 +26,8 @@ const atEast: ReadinessFacts = {
   site: west,
   mode: 'single',
   isDeclared: true,
-  home: { site: east, epoch: 1 },
+  home: { site: east, epoch: 1, state: 'declared' },
+  contest: undefined,
   withPositions: [east],
   positions: [exact],
 };
@@ -41,9 +42,24 @@ const cases: readonly [string, Partial<ReadinessFacts>, string, RegExp][] = [
   ['local', { mode: 'local', home: undefined }, 'own', /at each site are its own/],
   [
     'positions at both, nothing declared',
-    { mode: 'off', isDeclared: false, home: undefined, withPositions: [east, west] },
+    {
+      mode: 'contested',
+      isDeclared: false,
+      home: undefined,
+      withPositions: [east, west],
+      contest: {
+        sites: [east, west],
+        overlap: [{ site: east, topic: 'orders', partition: 3, from: 1207n, to: 1390n }],
+      },
+    },
     'contested',
-    /of its own at east and west: declare its mode/,
+    /at east and west \(east\/orders\/3 \[1207,1390\) read at both\): declare its mode/,
+  ],
+  [
+    'used at both, although declared',
+    { mode: 'contested', contest: { sites: [east, west], overlap: [] } },
+    'contested',
+    /of its own at east and west: stop it at one, and move it there/,
   ],
   [
     'nothing declared, known only here',

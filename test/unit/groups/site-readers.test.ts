@@ -33,7 +33,8 @@ test('while no agent of a site answers, its positions are read from its Kafka', 
         agentSilentSinceMs: agentsConnected > 0 ? undefined : 0,
       }),
       remoteCluster: () => cluster,
-      isAtHome: (group) => group !== 'elsewhere',
+      homeOf: (group) =>
+        group === 'elsewhere' ? { site: west, epoch: 1, state: 'moved' } : undefined,
     },
     testDeps(),
   );

@@ -76,7 +76,9 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
       from,
       to,
       mode: 'single',
-      home: { site: siteName(world.home), epoch: 1 },
+      isDeclared: true,
+      home: { site: siteName(world.home), epoch: 1, state: 'declared' },
+      contest: undefined,
       verdict: 'exact',
       safeToStart: true,
       blockers: [],
@@ -85,7 +87,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
       sourceEndAsOfMs: 0,
       positions: [position()],
     },
-    ids: { into: undefined, standIn: undefined },
+    ids: { into: undefined, epoch: 0, standIn: undefined },
     site: to,
     liveness: {
       site: from,
@@ -118,7 +120,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
       }),
     execute: ({ plan }: ReturnType<typeof makePlan>) => {
       world.executed.push([...plan.answer.positions]);
-      const home = { site: to, epoch: 2 };
+      const home = { site: to, epoch: 2, state: 'moved' } as const;
       return Promise.resolve({ plan, committed: plan.answer.positions, home, executedAtMs: 0 });
     },
   };

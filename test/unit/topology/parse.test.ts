@@ -53,6 +53,23 @@ describe('topology files', () => {
     assert.match(problemsOf(`${pair}mm2: {offsetSyncs: true}\n`).join(), /unknown key mm2.offset/);
   });
 
+  test('how long a home has to be idle is said in the defaults, or it is 30 s', () => {
+    const text = (idle: string) =>
+      pair.replace('  groups:\n', `  groups:\n    homeIdle: ${idle}\n`);
+    assert.equal(parseTopology(pair, 'mesh.yaml').homeIdleMs, 30_000);
+    assert.equal(parseTopology(text('2m'), 'mesh.yaml').homeIdleMs, 120_000);
+    assert.match(problemsOf(text('soon')).join(), /homeIdle: found "soon", wanted a time such as/);
+    assert.match(
+      problemsOf(text('0s')).join(),
+      /homeIdle: found "0s", wanted a second at the least/,
+    );
+    const flow = '{from: east, to: west, groups: {homeIdle: 2m}}';
+    assert.match(
+      problemsOf(`${pair}flows: [${flow}]\n`).join(),
+      /unknown key flows.0.groups.homeIdle/,
+    );
+  });
+
   test('a flow key replaces its default as a whole', () => {
     const text = `${pair}flows:\n  - {from: east, to: west, topics: {include: [a]}}\n`;
     const topology = parseTopology(text, 'mesh.yaml');

@@ -324,6 +324,102 @@ export function translationReasonToNumber(object: TranslationReason): number {
   }
 }
 
+/** How a group came to its home. */
+export const HomeState = {
+  /** UNSPECIFIED - As told by an agent of an earlier version: it has moved there. */
+  UNSPECIFIED: "HOME_STATE_UNSPECIFIED",
+  /** DECLARED - The topology says so, and it has not moved since. */
+  DECLARED: "HOME_STATE_DECLARED",
+  /** FOUND - No mode is declared, and it has committed there only. */
+  FOUND: "HOME_STATE_FOUND",
+  /** MOVED - By a failover or switchover, or by itself. */
+  MOVED: "HOME_STATE_MOVED",
+  /** PROVISIONAL - The home before cannot be reached, and the group has members here. */
+  PROVISIONAL: "HOME_STATE_PROVISIONAL",
+  /** CONTESTED - It has commits of its own at the rival site as well. */
+  CONTESTED: "HOME_STATE_CONTESTED",
+  UNRECOGNIZED: "UNRECOGNIZED",
+} as const;
+
+export type HomeState = typeof HomeState[keyof typeof HomeState];
+
+export namespace HomeState {
+  export type UNSPECIFIED = typeof HomeState.UNSPECIFIED;
+  export type DECLARED = typeof HomeState.DECLARED;
+  export type FOUND = typeof HomeState.FOUND;
+  export type MOVED = typeof HomeState.MOVED;
+  export type PROVISIONAL = typeof HomeState.PROVISIONAL;
+  export type CONTESTED = typeof HomeState.CONTESTED;
+  export type UNRECOGNIZED = typeof HomeState.UNRECOGNIZED;
+}
+
+export function homeStateFromJSON(object: any): HomeState {
+  switch (object) {
+    case 0:
+    case "HOME_STATE_UNSPECIFIED":
+      return HomeState.UNSPECIFIED;
+    case 1:
+    case "HOME_STATE_DECLARED":
+      return HomeState.DECLARED;
+    case 2:
+    case "HOME_STATE_FOUND":
+      return HomeState.FOUND;
+    case 3:
+    case "HOME_STATE_MOVED":
+      return HomeState.MOVED;
+    case 4:
+    case "HOME_STATE_PROVISIONAL":
+      return HomeState.PROVISIONAL;
+    case 5:
+    case "HOME_STATE_CONTESTED":
+      return HomeState.CONTESTED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return HomeState.UNRECOGNIZED;
+  }
+}
+
+export function homeStateToJSON(object: HomeState): string {
+  switch (object) {
+    case HomeState.UNSPECIFIED:
+      return "HOME_STATE_UNSPECIFIED";
+    case HomeState.DECLARED:
+      return "HOME_STATE_DECLARED";
+    case HomeState.FOUND:
+      return "HOME_STATE_FOUND";
+    case HomeState.MOVED:
+      return "HOME_STATE_MOVED";
+    case HomeState.PROVISIONAL:
+      return "HOME_STATE_PROVISIONAL";
+    case HomeState.CONTESTED:
+      return "HOME_STATE_CONTESTED";
+    case HomeState.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+export function homeStateToNumber(object: HomeState): number {
+  switch (object) {
+    case HomeState.UNSPECIFIED:
+      return 0;
+    case HomeState.DECLARED:
+      return 1;
+    case HomeState.FOUND:
+      return 2;
+    case HomeState.MOVED:
+      return 3;
+    case HomeState.PROVISIONAL:
+      return 4;
+    case HomeState.CONTESTED:
+      return 5;
+    case HomeState.UNRECOGNIZED:
+    default:
+      return -1;
+  }
+}
+
 export const ReadinessState = {
   UNSPECIFIED: "READINESS_STATE_UNSPECIFIED",
   /** HOME - At home here. */
@@ -432,8 +528,42 @@ export interface GroupHome {
   site: string;
   /** Raised each time that the home moves; the highest counts. */
   epoch: number;
+  state: HomeState;
+  /** Of a home that is provisional or contested. */
+  rival?:
+    | HomeRival
+    | undefined;
   /** The id goes on for that group while its site is lost; at home at that site: it did. */
   standsFor?: GroupAt | undefined;
+}
+
+export interface HomeRival {
+  site: string;
+  /** What the group had committed there, as far as was known, when that site went silent. */
+  left: LogPosition[];
+  /** What had been read at both sites when it was seen that both are used. */
+  overlap: Overlap[];
+  /** Whether the mode was declared then. */
+  isDeclared: boolean;
+}
+
+/** Records that a group has read at two sites, as offsets at the site where they were born. */
+export interface Overlap {
+  site: string;
+  topic: string;
+  partition: number;
+  /** Not set: not known since where. */
+  from?:
+    | bigint
+    | undefined;
+  /** The first that was not read at both. */
+  to: bigint;
+}
+
+/** A group that is used at several sites: nothing is written for it. */
+export interface Contest {
+  sites: string[];
+  overlap: Overlap[];
 }
 
 /** A group as it runs at one site; there may be others of that name elsewhere. */
@@ -483,6 +613,9 @@ export interface Translation {
   positionsAsOfMs?: bigint | undefined;
   sourceEndAsOfMs?: bigint | undefined;
   positions: TranslatedPosition[];
+  /** Whether the mode is declared; otherwise it was found out. */
+  isDeclared: boolean;
+  contest?: Contest | undefined;
 }
 
 export interface GroupReadiness {
@@ -506,12 +639,17 @@ export interface GroupReadiness {
     | undefined;
   /** The site that was asked: where the group would go on. */
   site: string;
+  /** Whether the mode is declared; otherwise it was found out. */
+  isDeclared: boolean;
+  contest?:
+    | Contest
+    | undefined;
   /** Where it has positions. */
   sites: string[];
 }
 
 function createBaseGroupHome(): GroupHome {
-  return { site: "", epoch: 0, standsFor: undefined };
+  return { site: "", epoch: 0, state: HomeState.UNSPECIFIED, rival: undefined, standsFor: undefined };
 }
 
 export const GroupHome: MessageFns<GroupHome> = {
@@ -521,6 +659,12 @@ export const GroupHome: MessageFns<GroupHome> = {
     }
     if (message.epoch !== 0) {
       writer.uint32(16).int32(message.epoch);
+    }
+    if (message.state !== HomeState.UNSPECIFIED) {
+      writer.uint32(24).int32(homeStateToNumber(message.state));
+    }
+    if (message.rival !== undefined) {
+      HomeRival.encode(message.rival, writer.uint32(34).fork()).join();
     }
     if (message.standsFor !== undefined) {
       GroupAt.encode(message.standsFor, writer.uint32(42).fork()).join();
@@ -557,6 +701,22 @@ export const GroupHome: MessageFns<GroupHome> = {
             message.epoch = reader.int32();
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.state = homeStateFromJSON(reader.int32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.rival = HomeRival.decode(reader, reader.uint32());
+            continue;
+          }
           case 5: {
             if (tag !== 42) {
               break;
@@ -581,6 +741,8 @@ export const GroupHome: MessageFns<GroupHome> = {
     return {
       site: isSet(object.site) ? globalThis.String(object.site) : "",
       epoch: isSet(object.epoch) ? globalThis.Number(object.epoch) : 0,
+      state: isSet(object.state) ? homeStateFromJSON(object.state) : HomeState.UNSPECIFIED,
+      rival: isSet(object.rival) ? HomeRival.fromJSON(object.rival) : undefined,
       standsFor: isSet(object.standsFor)
         ? GroupAt.fromJSON(object.standsFor)
         : isSet(object.stands_for)
@@ -597,6 +759,12 @@ export const GroupHome: MessageFns<GroupHome> = {
     if (message.epoch !== 0) {
       obj.epoch = Math.round(message.epoch);
     }
+    if (message.state !== HomeState.UNSPECIFIED) {
+      obj.state = homeStateToJSON(message.state);
+    }
+    if (message.rival !== undefined) {
+      obj.rival = HomeRival.toJSON(message.rival);
+    }
     if (message.standsFor !== undefined) {
       obj.standsFor = GroupAt.toJSON(message.standsFor);
     }
@@ -610,9 +778,358 @@ export const GroupHome: MessageFns<GroupHome> = {
     const message = createBaseGroupHome();
     message.site = object.site ?? "";
     message.epoch = object.epoch ?? 0;
+    message.state = object.state ?? HomeState.UNSPECIFIED;
+    message.rival = (object.rival !== undefined && object.rival !== null)
+      ? HomeRival.fromPartial(object.rival)
+      : undefined;
     message.standsFor = (object.standsFor !== undefined && object.standsFor !== null)
       ? GroupAt.fromPartial(object.standsFor)
       : undefined;
+    return message;
+  },
+};
+
+function createBaseHomeRival(): HomeRival {
+  return { site: "", left: [], overlap: [], isDeclared: false };
+}
+
+export const HomeRival: MessageFns<HomeRival> = {
+  encode(message: HomeRival, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    for (const v of message.left) {
+      LogPosition.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.overlap) {
+      Overlap.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.isDeclared !== false) {
+      writer.uint32(32).bool(message.isDeclared);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HomeRival {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHomeRival();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.left.push(LogPosition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.overlap.push(Overlap.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.isDeclared = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): HomeRival {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      left: globalThis.Array.isArray(object?.left) ? object.left.map((e: any) => LogPosition.fromJSON(e)) : [],
+      overlap: globalThis.Array.isArray(object?.overlap) ? object.overlap.map((e: any) => Overlap.fromJSON(e)) : [],
+      isDeclared: isSet(object.isDeclared)
+        ? globalThis.Boolean(object.isDeclared)
+        : isSet(object.is_declared)
+        ? globalThis.Boolean(object.is_declared)
+        : false,
+    };
+  },
+
+  toJSON(message: HomeRival): unknown {
+    const obj: any = {};
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    if (message.left?.length) {
+      obj.left = message.left.map((e) => LogPosition.toJSON(e));
+    }
+    if (message.overlap?.length) {
+      obj.overlap = message.overlap.map((e) => Overlap.toJSON(e));
+    }
+    if (message.isDeclared !== false) {
+      obj.isDeclared = message.isDeclared;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<HomeRival>): HomeRival {
+    return HomeRival.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<HomeRival>): HomeRival {
+    const message = createBaseHomeRival();
+    message.site = object.site ?? "";
+    message.left = object.left?.map((e) => LogPosition.fromPartial(e)) || [];
+    message.overlap = object.overlap?.map((e) => Overlap.fromPartial(e)) || [];
+    message.isDeclared = object.isDeclared ?? false;
+    return message;
+  },
+};
+
+function createBaseOverlap(): Overlap {
+  return { site: "", topic: "", partition: 0, from: undefined, to: 0n };
+}
+
+export const Overlap: MessageFns<Overlap> = {
+  encode(message: Overlap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.site !== "") {
+      writer.uint32(10).string(message.site);
+    }
+    if (message.topic !== "") {
+      writer.uint32(18).string(message.topic);
+    }
+    if (message.partition !== 0) {
+      writer.uint32(24).int32(message.partition);
+    }
+    if (message.from !== undefined) {
+      if (BigInt.asIntN(64, message.from) !== message.from) {
+        throw new globalThis.Error("value provided for field message.from of type int64 too large");
+      }
+      writer.uint32(32).int64(message.from);
+    }
+    if (message.to !== 0n) {
+      if (BigInt.asIntN(64, message.to) !== message.to) {
+        throw new globalThis.Error("value provided for field message.to of type int64 too large");
+      }
+      writer.uint32(40).int64(message.to);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Overlap {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOverlap();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.site = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.topic = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.partition = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.from = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.to = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Overlap {
+    return {
+      site: isSet(object.site) ? globalThis.String(object.site) : "",
+      topic: isSet(object.topic) ? globalThis.String(object.topic) : "",
+      partition: isSet(object.partition) ? globalThis.Number(object.partition) : 0,
+      from: isSet(object.from) ? BigInt(object.from) : undefined,
+      to: isSet(object.to) ? BigInt(object.to) : 0n,
+    };
+  },
+
+  toJSON(message: Overlap): unknown {
+    const obj: any = {};
+    if (message.site !== "") {
+      obj.site = message.site;
+    }
+    if (message.topic !== "") {
+      obj.topic = message.topic;
+    }
+    if (message.partition !== 0) {
+      obj.partition = Math.round(message.partition);
+    }
+    if (message.from !== undefined) {
+      obj.from = message.from.toString();
+    }
+    if (message.to !== 0n) {
+      obj.to = message.to.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Overlap>): Overlap {
+    return Overlap.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Overlap>): Overlap {
+    const message = createBaseOverlap();
+    message.site = object.site ?? "";
+    message.topic = object.topic ?? "";
+    message.partition = object.partition ?? 0;
+    message.from = (object.from !== undefined && object.from !== null) ? BigInt(object.from) : undefined;
+    message.to = (object.to !== undefined && object.to !== null) ? BigInt(object.to) : 0n;
+    return message;
+  },
+};
+
+function createBaseContest(): Contest {
+  return { sites: [], overlap: [] };
+}
+
+export const Contest: MessageFns<Contest> = {
+  encode(message: Contest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.sites) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.overlap) {
+      Overlap.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Contest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseContest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sites.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.overlap.push(Overlap.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Contest {
+    return {
+      sites: globalThis.Array.isArray(object?.sites) ? object.sites.map((e: any) => globalThis.String(e)) : [],
+      overlap: globalThis.Array.isArray(object?.overlap) ? object.overlap.map((e: any) => Overlap.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: Contest): unknown {
+    const obj: any = {};
+    if (message.sites?.length) {
+      obj.sites = message.sites;
+    }
+    if (message.overlap?.length) {
+      obj.overlap = message.overlap.map((e) => Overlap.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Contest>): Contest {
+    return Contest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Contest>): Contest {
+    const message = createBaseContest();
+    message.sites = object.sites?.map((e) => e) || [];
+    message.overlap = object.overlap?.map((e) => Overlap.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1010,6 +1527,8 @@ function createBaseTranslation(): Translation {
     positionsAsOfMs: undefined,
     sourceEndAsOfMs: undefined,
     positions: [],
+    isDeclared: false,
+    contest: undefined,
   };
 }
 
@@ -1059,6 +1578,12 @@ export const Translation: MessageFns<Translation> = {
     }
     for (const v of message.positions) {
       TranslatedPosition.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.isDeclared !== false) {
+      writer.uint32(112).bool(message.isDeclared);
+    }
+    if (message.contest !== undefined) {
+      Contest.encode(message.contest, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -1180,6 +1705,22 @@ export const Translation: MessageFns<Translation> = {
             message.positions.push(TranslatedPosition.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.isDeclared = reader.bool();
+            continue;
+          }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.contest = Contest.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1225,6 +1766,12 @@ export const Translation: MessageFns<Translation> = {
       positions: globalThis.Array.isArray(object?.positions)
         ? object.positions.map((e: any) => TranslatedPosition.fromJSON(e))
         : [],
+      isDeclared: isSet(object.isDeclared)
+        ? globalThis.Boolean(object.isDeclared)
+        : isSet(object.is_declared)
+        ? globalThis.Boolean(object.is_declared)
+        : false,
+      contest: isSet(object.contest) ? Contest.fromJSON(object.contest) : undefined,
     };
   },
 
@@ -1269,6 +1816,12 @@ export const Translation: MessageFns<Translation> = {
     if (message.positions?.length) {
       obj.positions = message.positions.map((e) => TranslatedPosition.toJSON(e));
     }
+    if (message.isDeclared !== false) {
+      obj.isDeclared = message.isDeclared;
+    }
+    if (message.contest !== undefined) {
+      obj.contest = Contest.toJSON(message.contest);
+    }
     return obj;
   },
 
@@ -1294,6 +1847,10 @@ export const Translation: MessageFns<Translation> = {
       ? BigInt(object.sourceEndAsOfMs)
       : undefined;
     message.positions = object.positions?.map((e) => TranslatedPosition.fromPartial(e)) || [];
+    message.isDeclared = object.isDeclared ?? false;
+    message.contest = (object.contest !== undefined && object.contest !== null)
+      ? Contest.fromPartial(object.contest)
+      : undefined;
     return message;
   },
 };
@@ -1312,6 +1869,8 @@ function createBaseGroupReadiness(): GroupReadiness {
     reread: 0n,
     positionsAsOfMs: undefined,
     site: "",
+    isDeclared: false,
+    contest: undefined,
     sites: [],
   };
 }
@@ -1362,6 +1921,12 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
     }
     if (message.site !== "") {
       writer.uint32(98).string(message.site);
+    }
+    if (message.isDeclared !== false) {
+      writer.uint32(104).bool(message.isDeclared);
+    }
+    if (message.contest !== undefined) {
+      Contest.encode(message.contest, writer.uint32(114).fork()).join();
     }
     for (const v of message.sites) {
       writer.uint32(122).string(v!);
@@ -1478,6 +2043,22 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
             message.site = reader.string();
             continue;
           }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.isDeclared = reader.bool();
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.contest = Contest.decode(reader, reader.uint32());
+            continue;
+          }
           case 15: {
             if (tag !== 122) {
               break;
@@ -1524,6 +2105,12 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
         ? BigInt(object.positions_as_of_ms)
         : undefined,
       site: isSet(object.site) ? globalThis.String(object.site) : "",
+      isDeclared: isSet(object.isDeclared)
+        ? globalThis.Boolean(object.isDeclared)
+        : isSet(object.is_declared)
+        ? globalThis.Boolean(object.is_declared)
+        : false,
+      contest: isSet(object.contest) ? Contest.fromJSON(object.contest) : undefined,
       sites: globalThis.Array.isArray(object?.sites)
         ? object.sites.map((e: any) => globalThis.String(e))
         : [],
@@ -1568,6 +2155,12 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
     if (message.site !== "") {
       obj.site = message.site;
     }
+    if (message.isDeclared !== false) {
+      obj.isDeclared = message.isDeclared;
+    }
+    if (message.contest !== undefined) {
+      obj.contest = Contest.toJSON(message.contest);
+    }
     if (message.sites?.length) {
       obj.sites = message.sites;
     }
@@ -1595,6 +2188,10 @@ export const GroupReadiness: MessageFns<GroupReadiness> = {
       ? BigInt(object.positionsAsOfMs)
       : undefined;
     message.site = object.site ?? "";
+    message.isDeclared = object.isDeclared ?? false;
+    message.contest = (object.contest !== undefined && object.contest !== null)
+      ? Contest.fromPartial(object.contest)
+      : undefined;
     message.sites = object.sites?.map((e) => e) || [];
     return message;
   },
