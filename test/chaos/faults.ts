@@ -1,6 +1,6 @@
 /**
- * `npm run faults [-- --freeze-seconds 20] [--only restart] [--lane pass]`: two sites of three brokers each, an
- * agent, a load that never stops; leaders move, brokers are restarted, killed and frozen, and run
+ * `npm run faults [-- --freeze-seconds 20] [--only restart] [--site west] [--lane pass]`: two sites
+ * of three brokers each, an agent, a load that never stops; leaders move, brokers are restarted, killed and frozen, and run
  * out of disk (which needs root), at the source and at the target. After each everything crosses
  * again; in the end everything is read.
  */
@@ -120,11 +120,14 @@ if (process.argv[1]?.endsWith('faults.ts') === true) {
     options: {
       seed: { type: 'string', default: '1' },
       only: { type: 'string', default: '' },
+      site: { type: 'string', default: '' },
       'freeze-seconds': { type: 'string', default: '20' },
       lane: { type: 'string', default: 'stamp' },
     },
   });
-  const faults = allFaults.filter(([act]) => act.includes(values.only));
+  const faults = allFaults.filter(
+    ([act, site]) => act.includes(values.only) && site.includes(values.site),
+  );
   const freezeMs = Number(values['freeze-seconds']) * 1_000;
   const lane = carriedBy(values.lane);
   const options = { seed: Number(values.seed), freezeMs, lane, faults };
