@@ -93,7 +93,7 @@ export class GroupService {
     const base = { site, topology, translator, cluster, liveness, remoteCluster, store, ledger };
     const parts = { ...base, modeOf, overlap, otherSites, owns };
     this.#view = new GroupView({ ...parts, reader: (at) => this.#readers.reader(at) }, deps);
-    const own = { site, cluster, logTopic: log.topic, ledger, homeOf };
+    const own = { site, cluster, logTopic: log.topic, ledger, modeOf };
     this.#own = new OwnCommits(own, deps);
     this.#sync = new GroupSync(
       {

@@ -142,7 +142,9 @@ export class GroupSync {
     }
     // Where a log begins is asked for all groups together.
     const isNew = await starts.refresh(
-      homes.flatMap(([, , positions]) => positions.map(({ target }) => target)),
+      homes.flatMap(([, , positions]) =>
+        positions.flatMap(({ target }) => (target.offset === undefined ? [] : [target])),
+      ),
     );
     const looks: Look[] = [];
     for (const [at, [group, from, positions]] of homes.entries()) {
@@ -191,9 +193,9 @@ export class GroupSync {
     const { site, store, translator, starts } = this.#options;
     // Without a commit at home there is nothing to follow.
     const known = store.positions(from, group).filter(({ offset }) => offset !== undefined);
-    return translator()
-      .translate(known, from, site, (topic, partition) => starts.of(topic, partition))
-      .filter(({ target }) => target.offset !== undefined);
+    return translator().translate(known, from, site, (topic, partition) =>
+      starts.of(topic, partition),
+    );
   }
 
   #wanted(

@@ -226,7 +226,8 @@ export class GroupView {
     const from = home?.site ?? (elsewhere.length === 1 ? elsewhere[0] : undefined);
     const known = from === undefined || from === site ? [] : this.known(group, from);
     const positions = from === undefined ? [] : translator().translate(known, from, site);
-    const facts = { ...mode, site, withPositions, positions };
+    const isUsedHere = store.positions(site, group).some(({ offset }) => offset !== undefined);
+    const facts = { ...mode, site, withPositions, isUsedHere, positions };
     return {
       group,
       site,

@@ -102,6 +102,10 @@ export class Ledger {
     return this.isOurs(group, offset) || (recent?.includes(offset.offset) ?? false);
   }
 
+  hasWritten(group: string): boolean {
+    return this.#written.has(group);
+  }
+
   /** What agents of this site wrote there last, as far as it was accepted. */
   written(group: string): WrittenOffset[] {
     return [...(this.#written.get(group) ?? [])].flatMap(([key, offsets]) => {

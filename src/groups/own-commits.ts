@@ -8,10 +8,10 @@ import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import { Reached } from '../base/reached.ts';
-import type { GroupHome } from './answer.ts';
 import type { GroupCluster } from './group-ports.ts';
 import { isLeft } from './homes.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
+import type { ResolvedMode } from './mode.ts';
 import type { CommitOrigin } from './positions-source.ts';
 import { formerId } from './stand-in.ts';
 
@@ -21,7 +21,7 @@ export interface OwnCommitsParts {
   /** The state topic in which the ledger is kept. */
   readonly logTopic: string;
   readonly ledger: Ledger;
-  readonly homeOf: (group: string) => GroupHome | undefined;
+  readonly modeOf: (group: string) => ResolvedMode;
 }
 
 const heardMsMax = 5_000;
@@ -49,8 +49,12 @@ export class OwnCommits {
   }
 
   originOf(group: string, offset: WrittenOffset): CommitOrigin {
-    const { site, ledger, homeOf } = this.#parts;
-    if (homeOf(group)?.site === site) return 'own';
+    const { site, ledger, modeOf } = this.#parts;
+    const { mode, home } = modeOf(group);
+    if (home?.site === site) return 'own';
+    // Agents write nothing for those: there is nothing to wait for.
+    const isNeverWritten = mode === 'everywhere' || mode === 'local';
+    if (isNeverWritten && !ledger.hasWritten(group)) return 'own';
     return ledger.wrote(group, offset) ? 'ours' : 'foreign';
   }
 
@@ -78,8 +82,8 @@ export class OwnCommits {
    * to the last commit before its members died. Not while it is open whether it has moved.
    */
   async #leaveHome(group: string): Promise<void> {
-    const { site, cluster, ledger, homeOf } = this.#parts;
-    const home = homeOf(group);
+    const { site, cluster, ledger, modeOf } = this.#parts;
+    const { home } = modeOf(group);
     if (home === undefined || !isLeft(home, site)) return;
     if (ledger.hasLeft(group, home.epoch)) return;
     const id = formerId(group, home, site);

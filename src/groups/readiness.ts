@@ -8,8 +8,10 @@ import type { FailoverRequest } from './updates.ts';
 
 export interface ReadinessFacts extends ModeFacts {
   readonly site: SiteName;
-  /** Sites at which it has positions. */
+  /** Sites at which it has, or had, positions. */
   readonly withPositions: readonly SiteName[];
+  /** It has commits of its own at this site. */
+  readonly isUsedHere: boolean;
   /** Translated to this site. */
   readonly positions: readonly TranslatedPosition[];
 }
@@ -47,7 +49,8 @@ export function readinessState(facts: ReadinessFacts): State {
   const { topic = '', partition = 0 } = weak?.source ?? {};
   const why = `${topic}/${partition}: ${weak?.reason ?? ''}`;
   if (weak?.certainty === 'lower_bound') return state('bounded', why);
-  return weak?.certainty === 'unknown' ? state('unknown', why) : state('ready');
+  if (weak?.certainty === 'unknown') return state('unknown', why);
+  return state('ready', facts.isUsedHere ? 'it has commits of its own here: --overwrite' : '');
 }
 
 export function totals(

@@ -110,7 +110,7 @@ const refreshMs = 60_000;
 function stage(how: How = 'log', ledger = new Ledger(() => Promise.resolve())) {
   const kafka = new FakeKafka();
   const store = new PositionsStore();
-  const world: { mode: ResolvedMode; owns: boolean } = { mode, owns: true };
+  const world = { mode, owns: true, isCopied: true };
   const clock = { ...systemClock, nowMs: () => kafka.nowMs, monotonicMs: () => kafka.nowMs };
   const sync = new GroupSync(
     {
@@ -122,7 +122,12 @@ function stage(how: How = 'log', ledger = new Ledger(() => Promise.resolve())) {
       owns: () => world.owns,
       translator: () => ({
         translate: (positions, _from, _to, logStart) =>
-          positions.map((one) => translated(one, logStart?.(`east.${one.topic}`, one.partition))),
+          positions.map((one): TranslatedPosition => {
+            const found = translated(one, logStart?.(`east.${one.topic}`, one.partition));
+            if (world.isCopied) return found;
+            const target = { ...found.target, offset: undefined };
+            return { ...found, target, certainty: 'unknown', reason: 'no_map' };
+          }),
       }),
       starts: new LogStarts(kafka.cluster, clock),
       retention: { refreshMs, look: () => Promise.resolve() },
@@ -244,6 +249,17 @@ describe('a group that is looked at', () => {
     kafka.logStart = 14n;
     await pass(62);
     assert.equal(kafka.offsets.get('billing'), 14n);
+  });
+
+  test('is written as soon as its log is copied', async () => {
+    const { kafka, commit, pass, world } = stage();
+    world.isCopied = false;
+    commit('billing', 10n);
+    await pass(3);
+    assert.equal(kafka.offsets.size, 0);
+    world.isCopied = true;
+    await pass(1);
+    assert.equal(kafka.offsets.get('billing'), 10n);
   });
 
   test('that another agent had is taken over soon', async () => {

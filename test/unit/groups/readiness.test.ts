@@ -29,11 +29,13 @@ const atEast: ReadinessFacts = {
   home: { site: east, epoch: 1, state: 'declared' },
   contest: undefined,
   withPositions: [east],
+  isUsedHere: false,
   positions: [exact],
 };
 
 const cases: readonly [string, Partial<ReadinessFacts>, string, RegExp][] = [
   ['all exact', {}, 'ready', /^$/],
+  ['all exact, and used here too', { isUsedHere: true }, 'ready', /of its own here: --overwrite$/],
   ['one behind', { positions: [exact, bounded] }, 'bounded', /^orders\/7: not_copied_yet$/],
   ['one unknown', { positions: [bounded, unknown] }, 'unknown', /^orders\/7: no_map$/],
   ['no position', { positions: [], withPositions: [] }, 'unknown', /no position of it at east/],
