@@ -53,6 +53,7 @@ import type {
   SwitchoverStep,
   TranslateRequest,
 } from '../groups/updates.ts';
+import type { HomeView } from '../groups/watch-home.ts';
 import type { FlowPlace, PauseOverride, Said } from '../flow/overrides.ts';
 import type {
   FlowLimit,
@@ -63,6 +64,7 @@ import type {
 } from './agent-shapes.ts';
 import { callError } from './call-error.ts';
 import * as controls from './convert-controls.ts';
+import { fromHomeView } from './convert-home.ts';
 import * as groups from './convert-groups.ts';
 import * as convert from './convert-status.ts';
 
@@ -200,6 +202,11 @@ export class AgentClient implements AsyncDisposable {
       const step = groups.fromSwitchoverStep(message);
       if (step !== undefined) yield step;
     }
+  }
+
+  async *watchHome(group: string, signal: AbortSignal): AsyncIterable<HomeView> {
+    const stream = this.#failover.watchHome({ group });
+    for await (const view of this.#stream('home', stream, signal)) yield fromHomeView(view);
   }
 
   async pauseFlow(place: FlowPlace, said: Omit<Said, 'atMs'>): Promise<PauseOverride> {

@@ -19,7 +19,7 @@ import type { Certainty } from '../offsets/certainty.ts';
 import type { MapUpdate } from './agent-shapes.ts';
 import { fromEnum, present, site, toEnum } from './convert-values.ts';
 
-const modes: readonly GroupMode[] = ['single', 'local', 'everywhere', 'off', 'contested'];
+export const modes: readonly GroupMode[] = ['single', 'local', 'everywhere', 'off', 'contested'];
 const certainties: readonly Certainty[] = ['exact', 'lower_bound', 'unknown'];
 const reasons: readonly TranslationReason[] = [
   'in_run',
@@ -47,11 +47,11 @@ const readinessStates: readonly ReadinessState[] = [
 
 // The values of the generated enums are their prefix and our names in capitals: hence each `as`.
 
-function toHome(home: GroupHome): wire.GroupHome {
+export function toHome(home: GroupHome): wire.GroupHome {
   return { site: home.site, epoch: home.epoch };
 }
 
-function fromHome(home: wire.GroupHome): GroupHome {
+export function fromHome(home: wire.GroupHome): GroupHome {
   return { site: site(home.site), epoch: home.epoch };
 }
 

@@ -3,9 +3,8 @@
  * tells peers, syncs, translates, fails over. The parts decide; this wires them and stores their
  * state.
  */
-import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
-import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import { Reached } from '../base/reached.ts';
 import type { FollowedRecord, StateLog } from '../kafka/state-records.ts';
@@ -23,6 +22,7 @@ import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
 import { Ledger, type WrittenOffset } from './ledger.ts';
+import { ledgerHeard } from './ledger-heard.ts';
 import { switchover, type SwitchoverParts } from './switchover.ts';
 import {
   type FailoverRequest,
@@ -37,6 +37,7 @@ import { PositionsStore } from './positions-store.ts';
 import { SiteReaders, type ReadCluster } from './site-readers.ts';
 import type { Translator } from './translator.ts';
 import { watchGroups } from './watch-groups.ts';
+import { HomeWatch, type HomeView } from './watch-home.ts';
 
 export interface GroupServiceOptions {
   readonly site: SiteName;
@@ -54,7 +55,6 @@ export interface GroupServiceOptions {
 
 const storeMs = 500;
 const twoHomes = 'made at home at two sites in one epoch; the first by name counts';
-const heardMsMax = 5_000;
 
 const sourcesOf = (positions: readonly TranslatedPosition[]): TranslatedPosition['source'][] =>
   positions.map(({ source }) => source);
@@ -67,6 +67,7 @@ export class GroupService {
   readonly #view: GroupView;
   readonly #readers: SiteReaders;
   readonly #sync: GroupSync;
+  readonly #homes: HomeWatch;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
   readonly #loaded = new Reached();
@@ -95,12 +96,14 @@ export class GroupService {
         ...parts,
         isFollowed: (group) => declaredMode(topology(), group).isIncluded,
         origin: (group, offset) => this.#originOf(group, offset),
-        settle: () => this.#ledgerHeard(),
+        settle: () => ledgerHeard(options.log.topic, cluster, this.#loaded, deps.clock),
         otherSites: () => [...topology().sites.keys()].filter((one) => one !== site),
         isAtHome: (group, at) => (view.home(group)?.site ?? at) === at,
       },
       deps,
     );
+    const { clock } = deps;
+    this.#homes = new HomeWatch({ ...parts, homeOf: (group) => view.home(group), clock });
     const homeOf = (group: string): GroupHome | undefined =>
       declaredMode(topology(), group).mode === 'single' ? view.home(group) : undefined;
     const translate = (group: string, from: SiteName): Promise<readonly TranslatedPosition[]> =>
@@ -153,6 +156,11 @@ export class GroupService {
     return watchGroups(this.#options.site, this.#store, this.#ledger, signal);
   }
 
+  /** Where one group is at home, for its members: as it is, then as it changes. */
+  watchHome(group: string, signal: AbortSignal): AsyncIterable<HomeView> {
+    return this.#homes.watch(group, signal);
+  }
+
   // --- questions, and moving
 
   /** Where positions that this agent reads by itself come from. */
@@ -203,7 +211,7 @@ export class GroupService {
       behind: (logs) => this.#options.translator().behind(logs, from, to),
       execute: (plan) => executePlan(plan, undefined, this.#executeParts(request)),
     };
-    for await (const step of switchover(request, parts, signal)) {
+    for await (const step of this.#homes.during(request, switchover(request, parts, signal))) {
       if (step.kind === 'executed') {
         const { site: home, epoch } = step.report.home;
         this.#deps.log.info({ group, from, home, epoch, requestedBy }, 'switchover');
@@ -228,16 +236,6 @@ export class GroupService {
     const { site } = this.#options;
     if ((this.#view.home(group)?.site ?? site) === site) return 'own';
     return this.#ledger.wrote(group, offset) ? 'ours' : 'foreign';
-  }
-
-  /** Resolves when all that agents of this site had written by now is in the ledger. */
-  async #ledgerHeard(): Promise<void> {
-    const { cluster, log } = this.#options;
-    const [listed] = await cluster.listOffsets([{ topic: log.topic, partition: 0 }], 'latest');
-    const end = listed?.errorCode === 0 ? Number(listed.offset) : 0;
-    await withDeadline(this.#deps.clock, heardMsMax, this.#loaded.reach(end), () => {
-      return new MeshError('kafka_timeout', `${log.topic} not read to offset ${end} in time`);
-    });
   }
 
   /**
