@@ -31,6 +31,7 @@ import type {
 } from '../groups/answer.ts';
 import type { SiteLiveness } from '../groups/group-ports.ts';
 import { GroupService } from '../groups/group-service.ts';
+import type { HomeView } from '../groups/watch-home.ts';
 import { countReadiness } from '../groups/readiness.ts';
 import type { LateStretch } from '../groups/stored-late.ts';
 import { Translator } from '../groups/translator.ts';
@@ -403,6 +404,10 @@ export class SiteAgent implements AgentPorts {
 
   switchover(request: SwitchoverRequest, signal: AbortSignal): AsyncIterable<SwitchoverStep> {
     return this.#running().groups.switchover(request, signal);
+  }
+
+  watchHome(group: string, signal: AbortSignal): AsyncIterable<HomeView> {
+    return this.#running().groups.watchHome(group, signal);
   }
 
   watchGroups(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]> {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { ReflectionService } from '@grpc/reflection';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
+import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import { loadSync } from '@grpc/proto-loader';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, MeshError } from '../base/errors.ts';
@@ -33,9 +33,8 @@ export async function openGrpcServer(
   addServices(server, { ports, deps, signal: closing.signal });
   const health = new HealthImplementation();
   health.addToServer(server);
-  new ReflectionService(loadSync(protoFiles(), { includeDirs: [protoFolder()] })).addToServer(
-    server,
-  );
+  const ours = loadSync(protoFiles(), { includeDirs: [protoFolder()] });
+  new ReflectionService({ ...ours, ...loadSync(healthProto) }).addToServer(server);
   const port = await listen(server, address);
   const stopHealth = keepHealth(health, ports, deps);
   return {

@@ -22,6 +22,7 @@ import type {
   TranslateRequest,
 } from '../groups/updates.ts';
 import type { LateStretch } from '../groups/stored-late.ts';
+import type { HomeView } from '../groups/watch-home.ts';
 import type {
   FailoverPlan,
   FailoverReport,
@@ -59,6 +60,8 @@ export interface AgentPorts {
   /** Without `execute` ends after what is waited for; on abort, with nothing changed. */
   switchover(request: SwitchoverRequest, signal: AbortSignal): AsyncIterable<SwitchoverStep>;
 
+  /** Where a group is at home, at once and whenever it changes. Ends on abort. */
+  watchHome(group: string, signal: AbortSignal): AsyncIterable<HomeView>;
   /** Positions of this site's own groups, and homes: snapshot, synced, changes. Ends on abort. */
   watchGroups(signal: AbortSignal): AsyncIterable<readonly GroupUpdate[]>;
   /** Maps of the flows into this site: snapshot, synced, changes. Ends on abort. */

@@ -14,6 +14,7 @@ import { isSiteName, type SiteName } from '../base/ids.ts';
 import * as controls from '../client/convert-controls.ts';
 import * as events from '../client/convert-events.ts';
 import * as groups from '../client/convert-groups.ts';
+import { toHomeView } from '../client/convert-home.ts';
 import * as convert from '../client/convert-status.ts';
 import {
   CheckpointServiceService,
@@ -120,6 +121,11 @@ function failoverService(parts: ServiceParts): FailoverServiceServer {
         ),
       groups.toSwitchoverStep,
     ),
+    watchHome: streaming(
+      parts,
+      ({ group }, signal) => ports.watchHome(groupOf(group), signal),
+      toHomeView,
+    ),
   };
 }
 
@@ -160,8 +166,12 @@ export function groupAndSites(
   from: string,
   to: string,
 ): { group: string; from: SiteName; to: SiteName } {
-  if (group === '') throw new MeshError('usage', 'group: found nothing, wanted a group id');
-  return { group, from: siteOf('from', from), to: siteOf('to', to) };
+  return { group: groupOf(group), from: siteOf('from', from), to: siteOf('to', to) };
+}
+
+function groupOf(text: string): string {
+  if (text !== '') return text;
+  throw new MeshError('usage', 'group: found nothing, wanted a group id');
 }
 
 function timeoutOf(ms: bigint): number {

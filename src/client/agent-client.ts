@@ -32,6 +32,7 @@ import type {
   TranslateRequest,
 } from '../groups/updates.ts';
 import type { LateStretch } from '../groups/stored-late.ts';
+import type { HomeView } from '../groups/watch-home.ts';
 import type { FlowPlace, PauseOverride, Said } from '../flow/overrides.ts';
 import type {
   FlowLimit,
@@ -44,6 +45,7 @@ import type { EventsRequest, MeshEvent } from './event-shapes.ts';
 import { callError } from './call-error.ts';
 import * as controls from './convert-controls.ts';
 import * as events from './convert-events.ts';
+import { fromHomeView } from './convert-home.ts';
 import * as groups from './convert-groups.ts';
 import * as convert from './convert-status.ts';
 
@@ -204,6 +206,11 @@ export class AgentClient implements AsyncDisposable {
       const step = groups.fromSwitchoverStep(message);
       if (step !== undefined) yield step;
     }
+  }
+
+  async *watchHome(group: string, signal: AbortSignal): AsyncIterable<HomeView> {
+    const stream = this.#failover.watchHome({ group });
+    for await (const view of this.#stream('home', stream, signal)) yield fromHomeView(view);
   }
 
   async pauseFlow(place: FlowPlace, said: Omit<Said, 'atMs'>): Promise<PauseOverride> {

@@ -19,7 +19,7 @@ import type { MapUpdate } from './agent-shapes.ts';
 import { fromContest, fromHome, toContest, toHome } from './convert-homes.ts';
 import { fromEnum, present, site, toEnum } from './convert-values.ts';
 
-const modes: readonly GroupMode[] = ['single', 'local', 'everywhere', 'off', 'contested'];
+export const modes: readonly GroupMode[] = ['single', 'local', 'everywhere', 'off', 'contested'];
 const certainties: readonly Certainty[] = ['exact', 'lower_bound', 'unknown'];
 const reasons: readonly TranslationReason[] = [
   'in_run',

@@ -37,6 +37,7 @@ import { SiteReaders, type ReadCluster } from './site-readers.ts';
 import type { LateStretch } from './stored-late.ts';
 import type { Translator } from './translator.ts';
 import { watchGroups } from './watch-groups.ts';
+import { HomeTeller, type HomeView } from './watch-home.ts';
 
 export interface GroupServiceOptions {
   readonly site: SiteName;
@@ -67,6 +68,7 @@ export class GroupService {
   readonly #sync: GroupSync;
   readonly #moves: GroupMoves;
   readonly #late: LateRecords;
+  readonly #homes: HomeTeller;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
   readonly #watch: HomeWatch;
@@ -119,6 +121,7 @@ export class GroupService {
     );
     const homeIdleMs = (): number => topology().homeIdleMs;
     this.#watch = new HomeWatch({ ...parts, homeIdleMs }, deps);
+    this.#homes = new HomeTeller({ modeOf, ledger, clock: deps.clock });
     const append = (records: readonly StateRecord[]): Promise<void> => log.append(records);
     const late = new LateRecords({ ...options, append }, deps);
     this.#late = late;
@@ -178,6 +181,11 @@ export class GroupService {
     return watchGroups(this.#options.site, this.#store, this.#ledger, signal);
   }
 
+  /** Where one group is at home, for its members: as it is, then as it changes. */
+  watchHome(group: string, signal: AbortSignal): AsyncIterable<HomeView> {
+    return this.#homes.watch(group, signal);
+  }
+
   // --- questions, and moving
 
   /** Where positions that this agent reads by itself come from. */
@@ -214,7 +222,7 @@ export class GroupService {
 
   /** A planned move: what is waited for, as it changes, then the report. */
   switchover(request: SwitchoverRequest, signal: AbortSignal): AsyncIterable<SwitchoverStep> {
-    return this.#moves.switchover(request, signal);
+    return this.#homes.during(request, this.#moves.switchover(request, signal));
   }
 
   // --- inner

@@ -5,10 +5,10 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { cp, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { cachedFolder } from '../../src/sandbox/cached-folder.ts';
-import { findJava, type ToolContext } from '../../src/sandbox/java-tools.ts';
+import { findJava, findMaven, type ToolContext } from '../../src/sandbox/java-tools.ts';
 import { cacheFolder, kafkaClasspath } from '../../src/sandbox/kafka-jars.ts';
 import { findProgram, isExecutable, runProgram } from '../../src/sandbox/run-program.ts';
 import { kafkaVersions } from './clusters.ts';
@@ -19,6 +19,10 @@ const runMsMax = 60_000;
 const installMsMax = 300_000;
 const confluentKafkaVersion = '2.6.1';
 const javaSources = path.join(path.dirname(import.meta.dirname), 'clients', 'java');
+const root = path.dirname(path.dirname(import.meta.dirname));
+const javaExamples = path.join(root, 'examples', 'java');
+const pythonExamples = path.join(root, 'examples', 'python');
+const protoFolder = path.join(root, 'proto');
 
 export interface Printed {
   readonly code: number;
@@ -45,6 +49,8 @@ export async function getTestClients(): Promise<void> {
   await kcat();
   await pythonWithConfluentKafka();
   for (const version of new Set(Object.values(kafkaVersions))) await javaClients(version);
+  await pythonWithGrpc();
+  await javaExample();
 }
 
 /** The path of kcat; as root on Debian it is installed. */
@@ -54,12 +60,73 @@ export async function kcat(): Promise<string> {
 
 /** The path of a Python that has confluent-kafka, in an environment of its own in the cache. */
 export async function pythonWithConfluentKafka(): Promise<string> {
-  const folder = path.join(cacheFolder(env), `python-confluent-kafka-${confluentKafkaVersion}`);
+  const name = `python-confluent-kafka-${confluentKafkaVersion}`;
+  return pythonWith(name, [`confluent-kafka==${confluentKafkaVersion}`], 'confluent_kafka');
+}
+
+/** A Python with these packages, in an environment of that name in the cache. */
+export async function pythonWith(
+  name: string,
+  packages: readonly string[],
+  module: string,
+): Promise<string> {
+  const folder = path.join(cacheFolder(env), name);
   const python = path.join(folder, 'bin', 'python');
-  if (await imports(python)) return python;
+  if (await imports(python, module)) return python;
   await rm(folder, { recursive: true, force: true });
-  await cachedFolder(folder, makePython);
+  await cachedFolder(folder, (made) => makePython(made, packages, module));
   return python;
+}
+
+/** A Python that has what examples/python needs, and the messages made from proto/ on its path. */
+export async function pythonWithGrpc(): Promise<{
+  readonly python: string;
+  readonly generated: string;
+}> {
+  const packages = readFileSync(path.join(pythonExamples, 'requirements.txt'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+  const version = digestOf([path.join(pythonExamples, 'requirements.txt')]);
+  const modules = 'grpc, grpc_tools, grpc_reflection';
+  const python = await pythonWith(`python-grpc-${version}`, packages, modules);
+  const protos = protoFiles();
+  const name = `python-messages-${version}-${digestOf(protos)}`;
+  const generated = await cachedFolder(path.join(cacheFolder(env), name), async (folder) => {
+    const out = ['-I', protoFolder, `--python_out=${folder}`, `--grpc_python_out=${folder}`];
+    const { code, lines } = await runClient(python, ['-m', 'grpc_tools.protoc', ...out, ...protos]);
+    if (code !== 0) throw new Error(`protoc ended with ${code}: ${lines.join('\n')}`);
+  });
+  return { python, generated };
+}
+
+/** What runs a class of examples/java, built by Maven as its readers would. */
+export async function javaExample(): Promise<[string, ...string[]]> {
+  const sources = readdirSync(javaExamples, { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(java|xml)$/.test(name) && !name.startsWith('target'))
+    .map((name) => path.join(javaExamples, name));
+  const name = `java-example-${digestOf([...sources, ...protoFiles()])}`;
+  const folder = await cachedFolder(path.join(cacheFolder(env), name), async (made, scratch) => {
+    context.onProgress('building examples/java (once)');
+    await cp(javaExamples, scratch, { recursive: true });
+    const goals = ['package', 'dependency:copy-dependencies', `-DoutputDirectory=${made}`];
+    const args = ['-B', '-q', '-f', path.join(scratch, 'pom.xml'), `-Dproto=${protoFolder}`];
+    const maven = await findMaven(context);
+    const { code, lines } = await runClient(maven, [...args, ...goals], installMsMax);
+    if (code !== 0) throw new Error(`Maven ended with ${code}: ${lines.slice(-20).join('\n')}`);
+    await cp(path.join(scratch, 'target', 'translate-1.jar'), path.join(made, 'translate.jar'));
+  });
+  return javaWith(path.join(folder, '*'));
+}
+
+function protoFiles(): string[] {
+  const folder = path.join(protoFolder, 'causeway', 'v1');
+  return readdirSync(folder).map((name) => path.join(folder, name));
+}
+
+function digestOf(files: readonly string[]): string {
+  const digest = createHash('sha256');
+  for (const file of [...files].sort()) digest.update(readFileSync(file));
+  return digest.digest('hex').slice(0, 8);
 }
 
 /**
@@ -73,9 +140,7 @@ export async function javaWithKafka(version: string): Promise<[string, ...string
 export async function javaClients(version: string): Promise<[string, ...string[]]> {
   const jars = await kafkaClasspath(version, context);
   const sources = readdirSync(javaSources).map((name) => path.join(javaSources, name));
-  const digest = createHash('sha256');
-  for (const source of sources.sort()) digest.update(readFileSync(source));
-  const name = `java-clients-${version}-${digest.digest('hex').slice(0, 8)}`;
+  const name = `java-clients-${version}-${digestOf(sources)}`;
   const classes = await cachedFolder(path.join(cacheFolder(env), name), async (folder) => {
     const args = ['--release', '17', '-Xlint:all,-processing', '-d', folder, '-cp', jars];
     const { code, lines } = await runClient(await javac(), [...args, ...sources], installMsMax);
@@ -95,7 +160,11 @@ async function javac(): Promise<string> {
   return found ?? missing('javac of Java 17 or newer', 'apt-get install default-jdk-headless');
 }
 
-async function makePython(folder: string): Promise<void> {
+async function makePython(
+  folder: string,
+  packages: readonly string[],
+  module: string,
+): Promise<void> {
   const system = await findOrInstall('python3', 'python3');
   if (system === undefined) return missing('python3', 'apt-get install python3 python3-venv');
   const make = (): Promise<Printed> => runClient(system, ['-m', 'venv', folder], installMsMax);
@@ -106,17 +175,16 @@ async function makePython(folder: string): Promise<void> {
     made = await make();
   }
   if (made.code !== 0) missing('python3 with venv', made.lines.join('; '));
-  context.onProgress(`installing confluent-kafka ${confluentKafkaVersion} for Python`);
-  const wanted = `confluent-kafka==${confluentKafkaVersion}`;
-  const args = ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:', wanted];
+  context.onProgress(`installing ${packages.join(', ')} for Python`);
+  const args = ['-m', 'pip', 'install', '--quiet', '--only-binary=:all:', ...packages];
   const python = path.join(folder, 'bin', 'python');
   const installed = await runClient(python, args, installMsMax);
-  if (!(await imports(python))) missing(wanted, installed.lines.join('; '));
+  if (!(await imports(python, module))) missing(packages.join(), installed.lines.join('; '));
 }
 
-async function imports(python: string): Promise<boolean> {
+async function imports(python: string, module: string): Promise<boolean> {
   if (!existsSync(python)) return false;
-  return (await runClient(python, ['-c', 'import confluent_kafka'])).code === 0;
+  return (await runClient(python, ['-c', `import ${module}`])).code === 0;
 }
 
 async function findOrInstall(program: string, debianPackage: string): Promise<string | undefined> {

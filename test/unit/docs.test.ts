@@ -23,6 +23,11 @@ function fenced(text: string, language: string): string[] {
     .map(([, , body = '']) => body);
 }
 
+function toldMetrics(page: string): (string | undefined)[] {
+  const rows = textOf(page).matchAll(/^\| `(causeway_\w+)`/gm);
+  return [...rows].map(([, name]) => name).sort();
+}
+
 describe('the documentation', () => {
   test('there is some', () => {
     assert.ok(pages.length > 12, pages.join());
@@ -81,6 +86,22 @@ describe('the documentation', () => {
     assert.deepEqual(wrong, []);
   });
 
+  test('code in it is that of the examples, which the tests run', () => {
+    const squeeze = (text: string): string => text.replace(/^[ \t]+/gm, '').trim();
+    const programs = readdirSync(path.join(root, 'examples'), {
+      recursive: true,
+      encoding: 'utf8',
+    })
+      .filter((name) => /\.(ts|py|java)$/.test(name))
+      .map((name) => squeeze(textOf(path.join('examples', name))));
+    const blocks = ['ts', 'python', 'java'].flatMap((language) =>
+      fenced(textOf('docs/clients.md'), language),
+    );
+    assert.ok(blocks.length >= 5);
+    const others = blocks.filter((block) => !programs.some((one) => one.includes(squeeze(block))));
+    assert.deepEqual(others, []);
+  });
+
   test('npm scripts in it exist', () => {
     // The package file is our own.
     const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> };
@@ -109,10 +130,11 @@ describe('the documentation', () => {
     watchEventLoop({ clock: systemClock, metrics })();
     const names: string[] = [];
     metrics.onFamily(({ name }) => names.push(name));
-    const told = [...textOf('docs/api.md').matchAll(/^\| `(causeway_\w+)`/gm)].map(
-      ([, name]) => name,
-    );
-    assert.deepEqual(told.sort(), names.sort());
+    assert.deepEqual(toldMetrics('docs/api.md'), names.sort());
+    const source = textOf('src/client/consumer/consumer-metrics.ts');
+    const client = [...source.matchAll(/'(causeway_client_\w+)'/g)].map(([, name]) => name);
+    assert.ok(client.length > 0);
+    assert.deepEqual(toldMetrics('docs/clients.md'), client.sort());
   });
 
   test('reasons of translations: those that there are, and no others', () => {

@@ -17,7 +17,15 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { GroupHome, TranslatedPosition, Translation } from "./groups.ts";
+import {
+  GroupHome,
+  GroupMode,
+  groupModeFromJSON,
+  groupModeToJSON,
+  groupModeToNumber,
+  TranslatedPosition,
+  Translation,
+} from "./groups.ts";
 
 export const protobufPackage = "causeway.v1";
 
@@ -104,6 +112,27 @@ export interface SwitchoverResponse_Waiting {
     | undefined;
   /** A sentence each; empty: it could be done at this moment. */
   waitingFor: string[];
+}
+
+export interface WatchHomeRequest {
+  group: string;
+}
+
+export interface WatchHomeResponse {
+  group: string;
+  mode: GroupMode;
+  /** Not set: not known here. */
+  home?:
+    | GroupHome
+    | undefined;
+  /** Told by the agent that carries the switchover out; not set when there is none. */
+  leaving?: WatchHomeResponse_Leaving | undefined;
+}
+
+/** A switchover that is waiting for the members at `from` to leave; it may yet be called off. */
+export interface WatchHomeResponse_Leaving {
+  from: string;
+  to: string;
 }
 
 function createBaseFailoverPlan(): FailoverPlan {
@@ -1261,6 +1290,277 @@ export const SwitchoverResponse_Waiting: MessageFns<SwitchoverResponse_Waiting> 
   },
 };
 
+function createBaseWatchHomeRequest(): WatchHomeRequest {
+  return { group: "" };
+}
+
+export const WatchHomeRequest: MessageFns<WatchHomeRequest> = {
+  encode(message: WatchHomeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchHomeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchHomeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchHomeRequest {
+    return { group: isSet(object.group) ? globalThis.String(object.group) : "" };
+  },
+
+  toJSON(message: WatchHomeRequest): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchHomeRequest>): WatchHomeRequest {
+    return WatchHomeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchHomeRequest>): WatchHomeRequest {
+    const message = createBaseWatchHomeRequest();
+    message.group = object.group ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchHomeResponse(): WatchHomeResponse {
+  return { group: "", mode: GroupMode.UNSPECIFIED, home: undefined, leaving: undefined };
+}
+
+export const WatchHomeResponse: MessageFns<WatchHomeResponse> = {
+  encode(message: WatchHomeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.group !== "") {
+      writer.uint32(10).string(message.group);
+    }
+    if (message.mode !== GroupMode.UNSPECIFIED) {
+      writer.uint32(16).int32(groupModeToNumber(message.mode));
+    }
+    if (message.home !== undefined) {
+      GroupHome.encode(message.home, writer.uint32(26).fork()).join();
+    }
+    if (message.leaving !== undefined) {
+      WatchHomeResponse_Leaving.encode(message.leaving, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchHomeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchHomeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.mode = groupModeFromJSON(reader.int32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.home = GroupHome.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.leaving = WatchHomeResponse_Leaving.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchHomeResponse {
+    return {
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      mode: isSet(object.mode) ? groupModeFromJSON(object.mode) : GroupMode.UNSPECIFIED,
+      home: isSet(object.home) ? GroupHome.fromJSON(object.home) : undefined,
+      leaving: isSet(object.leaving) ? WatchHomeResponse_Leaving.fromJSON(object.leaving) : undefined,
+    };
+  },
+
+  toJSON(message: WatchHomeResponse): unknown {
+    const obj: any = {};
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.mode !== GroupMode.UNSPECIFIED) {
+      obj.mode = groupModeToJSON(message.mode);
+    }
+    if (message.home !== undefined) {
+      obj.home = GroupHome.toJSON(message.home);
+    }
+    if (message.leaving !== undefined) {
+      obj.leaving = WatchHomeResponse_Leaving.toJSON(message.leaving);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchHomeResponse>): WatchHomeResponse {
+    return WatchHomeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchHomeResponse>): WatchHomeResponse {
+    const message = createBaseWatchHomeResponse();
+    message.group = object.group ?? "";
+    message.mode = object.mode ?? GroupMode.UNSPECIFIED;
+    message.home = (object.home !== undefined && object.home !== null) ? GroupHome.fromPartial(object.home) : undefined;
+    message.leaving = (object.leaving !== undefined && object.leaving !== null)
+      ? WatchHomeResponse_Leaving.fromPartial(object.leaving)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWatchHomeResponse_Leaving(): WatchHomeResponse_Leaving {
+  return { from: "", to: "" };
+}
+
+export const WatchHomeResponse_Leaving: MessageFns<WatchHomeResponse_Leaving> = {
+  encode(message: WatchHomeResponse_Leaving, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchHomeResponse_Leaving {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchHomeResponse_Leaving();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchHomeResponse_Leaving {
+    return {
+      from: isSet(object.from) ? globalThis.String(object.from) : "",
+      to: isSet(object.to) ? globalThis.String(object.to) : "",
+    };
+  },
+
+  toJSON(message: WatchHomeResponse_Leaving): unknown {
+    const obj: any = {};
+    if (message.from !== "") {
+      obj.from = message.from;
+    }
+    if (message.to !== "") {
+      obj.to = message.to;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchHomeResponse_Leaving>): WatchHomeResponse_Leaving {
+    return WatchHomeResponse_Leaving.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchHomeResponse_Leaving>): WatchHomeResponse_Leaving {
+    const message = createBaseWatchHomeResponse_Leaving();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    return message;
+  },
+};
+
 export type FailoverServiceService = typeof FailoverServiceService;
 export const FailoverServiceService = {
   /** What would be done, and what speaks against it. Changes nothing. */
@@ -1296,6 +1596,16 @@ export const FailoverServiceService = {
     responseSerialize: (value: SwitchoverResponse): Buffer => Buffer.from(SwitchoverResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): SwitchoverResponse => SwitchoverResponse.decode(value),
   },
+  /** Where a group is at home, for its members to follow: at once, then whenever it changes. */
+  watchHome: {
+    path: "/causeway.v1.FailoverService/WatchHome" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchHomeRequest): Buffer => Buffer.from(WatchHomeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchHomeRequest => WatchHomeRequest.decode(value),
+    responseSerialize: (value: WatchHomeResponse): Buffer => Buffer.from(WatchHomeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchHomeResponse => WatchHomeResponse.decode(value),
+  },
 } as const;
 
 export interface FailoverServiceServer extends UntypedServiceImplementation {
@@ -1308,6 +1618,8 @@ export interface FailoverServiceServer extends UntypedServiceImplementation {
    * before the report it is called off, and nothing has changed.
    */
   switchover: handleServerStreamingCall<SwitchoverRequest, SwitchoverResponse>;
+  /** Where a group is at home, for its members to follow: at once, then whenever it changes. */
+  watchHome: handleServerStreamingCall<WatchHomeRequest, WatchHomeResponse>;
 }
 
 export interface FailoverServiceClient extends Client {
@@ -1350,6 +1662,13 @@ export interface FailoverServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<SwitchoverResponse>;
+  /** Where a group is at home, for its members to follow: at once, then whenever it changes. */
+  watchHome(request: WatchHomeRequest, options?: Partial<CallOptions>): ClientReadableStream<WatchHomeResponse>;
+  watchHome(
+    request: WatchHomeRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchHomeResponse>;
 }
 
 export const FailoverServiceClient = makeGenericClientConstructor(
