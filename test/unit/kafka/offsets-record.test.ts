@@ -33,6 +33,7 @@ for (const [name, value] of Object.entries(values)) {
       offset: 1190n,
       leaderEpoch,
       metadata: 'm',
+      committedAtMs: 0x19000000000,
     });
   });
 }
