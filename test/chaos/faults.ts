@@ -1,8 +1,8 @@
 /**
  * `npm run faults [-- --freeze-seconds 20] [--only restart] [--site west] [--lane pass]`: two sites
- * of three brokers each, an agent, a load that never stops; leaders move, brokers are restarted, killed and frozen, and run
- * out of disk (which needs root), at the source and at the target. After each everything crosses
- * again; in the end everything is read.
+ * of three brokers each, an agent, a load that never stops; leaders move, brokers are restarted,
+ * killed and frozen, and run out of disk (which needs root), at the source and at the target. After
+ * each everything crosses again; in the end everything is read.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
