@@ -36,4 +36,8 @@ export class LivesReader implements MapReader {
   inverse(offset: bigint): MapTranslation {
     return this.#newest.inverse(offset);
   }
+
+  isInEarlierLife(targetOffset: bigint): boolean {
+    return this.#newest.isInEarlierLife(targetOffset);
+  }
 }

@@ -47,6 +47,11 @@ export interface MapReader {
   forward(offset: bigint): MapTranslation;
   /** The same search on the other column. */
   inverse(offset: bigint): MapTranslation;
+  /**
+   * Copies of an earlier life of the source may stand at or behind that target offset: what it
+   * becomes at the source says nothing of those.
+   */
+  isInEarlierLife(targetOffset: bigint): boolean;
 }
 
 export interface MapBook {

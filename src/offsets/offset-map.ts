@@ -171,6 +171,16 @@ export class OffsetMap implements MapReader {
     return inverse(this.segments.view, Number(offset));
   }
 
+  isInEarlierLife(targetOffset: bigint): boolean {
+    if (this.id.generation === 1) return false;
+    const { first, pieces } = this.segments.view;
+    const [piece] = pieces;
+    if (piece === undefined) return true;
+    // What stands right before either is the marker of a takeover.
+    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity) - 1;
+    return Number(targetOffset) < begin;
+  }
+
   // --- inner
 
   get #starts(): LogStarts {
