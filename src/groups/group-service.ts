@@ -18,7 +18,7 @@ import type {
   TranslateAnswer,
   TranslatedPosition,
 } from './answer.ts';
-import { executePlan, makePlan, type ExecuteParts } from './failover.ts';
+import { executePlan, makePlan, type ExecuteParts, type FailoverFacts } from './failover.ts';
 import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
 import { GroupView } from './group-view.ts';
@@ -55,9 +55,6 @@ export interface GroupServiceOptions {
 const storeMs = 500;
 const twoHomes = 'made at home at two sites in one epoch; the first by name counts';
 const heardMsMax = 5_000;
-
-const sourcesOf = (positions: readonly TranslatedPosition[]): TranslatedPosition['source'][] =>
-  positions.map(({ source }) => source);
 
 export class GroupService {
   readonly #options: GroupServiceOptions;
@@ -170,7 +167,7 @@ export class GroupService {
   }
 
   async planFailover(request: FailoverRequest): Promise<FailoverPlan> {
-    return makePlan(await this.#view.facts(request)).plan;
+    return makePlan(await this.#facts(request)).plan;
   }
 
   async executeFailover(
@@ -178,14 +175,11 @@ export class GroupService {
     planId: string | undefined,
     requestedBy: string,
   ): Promise<FailoverReport> {
-    const plan = makePlan(await this.#view.facts(request));
+    const plan = makePlan(await this.#facts(request));
     const report = await executePlan(plan, planId, this.#executeParts(request));
-    const { home } = report;
+    const { site: home, epoch } = report.home;
     const { group, from } = request;
-    this.#deps.log.info(
-      { group, from, home: home.site, epoch: home.epoch, requestedBy },
-      'failover',
-    );
+    this.#deps.log.info({ group, from, home, epoch, requestedBy }, 'failover');
     return report;
   }
 
@@ -195,11 +189,10 @@ export class GroupService {
     signal: AbortSignal,
   ): AsyncIterable<SwitchoverStep> {
     const { group, from, to, requestedBy } = request;
-    const view = this.#view;
     const parts: SwitchoverParts = {
       clock: this.#deps.clock,
-      facts: () => view.facts(request),
-      ends: (positions) => view.ends(sourcesOf(positions), from, to),
+      facts: () => this.#facts(request),
+      ends: (logs) => this.#view.ends(logs, from, to),
       behind: (logs) => this.#options.translator().behind(logs, from, to),
       execute: (plan) => executePlan(plan, undefined, this.#executeParts(request)),
     };
@@ -213,6 +206,12 @@ export class GroupService {
   }
 
   // --- inner
+
+  /** What the group left here when its home moved away is not taken for somebody else's. */
+  async #facts(request: FailoverRequest): Promise<FailoverFacts> {
+    if (this.#moved.has(request.group)) await this.#leaveHome(request.group);
+    return this.#view.facts(request);
+  }
 
   #executeParts({ group, from }: FailoverRequest): ExecuteParts {
     const positions = this.#store.positions(from, group);

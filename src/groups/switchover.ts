@@ -19,7 +19,7 @@ export interface SwitchoverParts {
   readonly facts: () => Promise<FailoverFacts>;
   /** Ends of the logs at the old home that are copied from there; undefined: no answer. */
   readonly ends: (
-    positions: readonly TranslatedPosition[],
+    logs: readonly TranslatedPosition['source'][],
   ) => Promise<readonly ListedOffset[] | undefined>;
   /** Logs whose copy has not reached that offset, with how many records are missing at least. */
   readonly behind: (
@@ -151,7 +151,7 @@ class EndsWatch {
   async look(positions: readonly TranslatedPosition[]): Promise<string[]> {
     const { clock, ends, behind } = this.#parts;
     const { from } = this.#request;
-    const listed = await ends(positions);
+    const listed = await ends(positions.map(({ source }) => source));
     const nowMs = clock.monotonicMs();
     if (listed === undefined) return [`the ends at ${from}`];
     const written = new Set<string>();
