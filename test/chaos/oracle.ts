@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { siteName } from '../../src/base/ids.ts';
 import type { TranslatedPosition } from '../../src/groups/answer.ts';
-import { OwnMesh } from '../support/own-mesh.ts';
+import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
 import { until } from '../support/until.ts';
 import { kinds, OracleStage, type Born, type Kind } from './oracle-stage.ts';
 
@@ -19,7 +19,7 @@ const allSites = [
   { name: 'west', kafkaVersion: '4.3.0' },
   { name: 'north', kafkaVersion: '4.3.0' },
 ] as const;
-const extraConfig = { 'log.cleaner.backoff.ms': '1000' };
+const extraConfig = { ...quickReturn, 'log.cleaner.backoff.ms': '1000' };
 const positionsPerCall = 500;
 const breachesShown = 20;
 /** Asked for by name: `recreated` needs flows that notice it while they run. */

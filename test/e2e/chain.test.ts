@@ -10,7 +10,7 @@ import { after, test } from 'node:test';
 import { siteName } from '../../src/base/ids.ts';
 import { Lineage } from '../support/lineage.ts';
 import { NumberedLog, readNumbered, writeTransactions } from '../support/numbered-log.ts';
-import { OwnMesh } from '../support/own-mesh.ts';
+import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
 import { Seeded } from '../support/seeded.ts';
 import { javaClients, runClient } from '../support/tools.ts';
 import { makeTopic } from '../support/topics.ts';
@@ -34,7 +34,7 @@ test('along a chain of three sites and back: the very record, and two hops for i
   const flows = '[{from: east, to: west}, {from: west, to: north, forward: [east]}]';
   await using mesh = await OwnMesh.open({
     dir,
-    sites: names.map((name) => ({ name, kafkaVersion })),
+    sites: names.map((name) => ({ name, kafkaVersion, extraConfig: quickReturn })),
     more: ['defaults: {topics: {include: [orders]}}', `flows: ${flows}`],
   });
   const east = mesh.cluster('east');

@@ -108,7 +108,9 @@ export async function writeTransactions(
   random: Seeded,
 ): Promise<void> {
   const { Kafka, logLevel } = kafkajs;
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+  // The first transaction of a site makes the log of their coordinators.
+  const retry = { retries: 20, maxRetryTime: 2_000 };
+  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING, retry });
   const topic = logs[0]?.topic ?? '';
   const producers = [0, 1].map((index) =>
     kafka.producer({
