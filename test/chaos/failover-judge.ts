@@ -155,8 +155,11 @@ function again(moment: Moment, log: LogRead, breaches: string[]) {
   const none = { againNotCommitted: 0, againNotKnown: 0, againByTranslation: 0, againStated: 0 };
   const committed = commits.reduce((last, { offset }) => Math.max(last, offset), 0);
   if (position?.target.offset === undefined) {
-    breaches.push(`${where} was not moved`);
-    return none;
+    // Of a topic in which nothing was ever committed nobody knows that the group reads it.
+    const read = new Set(log.atHome);
+    const fromStart = log.atOther.filter((number) => read.has(number)).length;
+    if (commits.length > 0) breaches.push(`${where} was not moved`);
+    return { ...none, againNotCommitted: fromStart };
   }
   const known = Number(position.source.offset ?? 0);
   const settled = commits.filter(({ atMs }) => atMs <= killedAtMs - knownWithinMs);

@@ -77,6 +77,13 @@ test('each broken promise is found', () => {
   broken({}, /5 records were not there yet, 6 were stated/, 6);
 });
 
+test('a topic without any commit is not moved, and read again from its start', () => {
+  const changes = { position: undefined, commits: [], atOther: numbers(0, 80) };
+  const { counts, breaches } = judgeGroup(moment, [log(changes)], 0);
+  assert.deepEqual(breaches, []);
+  assert.deepEqual([counts.again, counts.againNotCommitted], [60, 60]);
+});
+
 test('a lower bound may read again what it has said', () => {
   const changes = { position: position(40, 31, 10), atOther: numbers(30, 80) };
   const { counts, breaches } = judgeGroup(moment, [log(changes)], 0);
