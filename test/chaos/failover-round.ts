@@ -191,7 +191,11 @@ export class FailoverRound {
           return last === undefined || known >= last ? [] : [`${group}: ${name} to ${last}`];
         });
       });
-    await until('all groups to have read everything', () => left().length === 0, 30_000).catch(
+    await until(
+      'all groups to have read everything',
+      () => left().length === 0,
+      catchUpMsMax,
+    ).catch(
       // Whoever judges says what was skipped.
       () => this.#options.say(`not read to the end: ${left().slice(0, 3).join('; ')}`),
     );
