@@ -4,8 +4,8 @@
  */
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
-import type { FailoverPlan, FailoverReport, TranslatedPosition } from './answer.ts';
-import { executePlan, makePlan, type MadePlan } from './failover.ts';
+import type { FailoverPlan, FailoverReport } from './answer.ts';
+import { executePlan, makePlan, type FailoverFacts, type MadePlan } from './failover.ts';
 import { moveEvent, type GroupEvent } from './group-event.ts';
 import type { GroupCluster } from './group-ports.ts';
 import type { GroupView } from './group-view.ts';
@@ -27,6 +27,8 @@ export interface GroupMovesParts {
   readonly onEvent: (event: GroupEvent) => void;
   /** Resolves when all that agents of this site had written by now is in the ledger. */
   readonly ledgerHeard: () => Promise<void>;
+  /** What the group left here, when its home moved away, is ours when it resolves. */
+  readonly leaveNow: (group: string) => Promise<void>;
 }
 
 export class GroupMoves {
@@ -41,7 +43,7 @@ export class GroupMoves {
   }
 
   async plan(request: FailoverRequest): Promise<FailoverPlan> {
-    return makePlan(await this.#parts.view.facts(request)).plan;
+    return makePlan(await this.#facts(request)).plan;
   }
 
   async failover(
@@ -50,7 +52,7 @@ export class GroupMoves {
     requestedBy: string,
   ): Promise<FailoverReport> {
     return await this.#inTurn(request.group, async () => {
-      const made = makePlan(await this.#parts.view.facts(request));
+      const made = makePlan(await this.#facts(request));
       return await this.#execute('failover', request, made, planId, requestedBy);
     });
   }
@@ -62,12 +64,10 @@ export class GroupMoves {
   ): AsyncIterable<SwitchoverStep> {
     const { group, from, to, requestedBy } = request;
     const { view, translator } = this.#parts;
-    const sourcesOf = (all: readonly TranslatedPosition[]): TranslatedPosition['source'][] =>
-      all.map(({ source }) => source);
     const parts: SwitchoverParts = {
       clock: this.#deps.clock,
-      facts: () => view.facts(request),
-      ends: (positions) => view.ends(sourcesOf(positions), from, to),
+      facts: () => this.#facts(request),
+      ends: (logs) => view.ends(logs, from, to),
       behind: (logs) => translator().behind(logs, from, to),
       execute: (made) =>
         this.#inTurn(group, () => {
@@ -75,6 +75,12 @@ export class GroupMoves {
         }),
     };
     yield* switchover(request, parts, signal);
+  }
+
+  async #facts(request: FailoverRequest): Promise<FailoverFacts> {
+    const { group, as = group } = request;
+    for (const id of new Set([group, as])) await this.#parts.leaveNow(id);
+    return await this.#parts.view.facts(request);
   }
 
   /** @throws MeshError plan_changed when another was quicker */

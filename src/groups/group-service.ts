@@ -126,7 +126,8 @@ export class GroupService {
     const late = new LateRecords({ ...options, append }, deps);
     this.#late = late;
     const ledgerHeard = (): Promise<void> => this.#own.ledgerHeard();
-    const moves = { ...options, ...parts, view: this.#view, late, ledgerHeard };
+    const leaveNow = (group: string): Promise<void> => this.#own.leaveNow(group);
+    const moves = { ...options, ...parts, view: this.#view, late, ledgerHeard, leaveNow };
     this.#moves = new GroupMoves(moves, deps);
   }
 

@@ -243,9 +243,14 @@ export class GroupView {
   /** First offsets still held at the target: nothing older may be answered. */
   async #logStarts(positions: readonly TranslatedPosition[], to: SiteName): Promise<LogStart> {
     const wanted = positions.filter(({ certainty }) => certainty !== 'unknown');
+    const named = wanted.map(
+      ({ target }) => [`${target.topic}/${target.partition}`, target] as const,
+    );
+    // A partition that is asked for twice is refused, and several positions may be in one.
+    const logs = new Map(named);
     try {
-      const targets = wanted.map(({ target }) => target);
-      const listed = await this.#soon(to, this.#clusterOf(to)?.listOffsets(targets, 'earliest'));
+      const asked = this.#clusterOf(to)?.listOffsets([...logs.values()], 'earliest');
+      const listed = await this.#soon(to, asked);
       const known = new Map(
         listed?.flatMap(({ topic, partition, errorCode, offset }) =>
           errorCode === 0 ? [[`${topic}/${partition}`, offset] as const] : [],

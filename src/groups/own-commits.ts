@@ -68,6 +68,11 @@ export class OwnCommits {
     });
   }
 
+  /** So that what the group left here is not taken for somebody else's before the next round. */
+  async leaveNow(group: string): Promise<void> {
+    if (this.#moved.has(group)) await this.#leaveHome(group);
+  }
+
   /** @param onLeft told of each group that has been seen to */
   async leaveHomes(onLeft: (group: string) => void): Promise<void> {
     for (const group of [...this.#moved]) {

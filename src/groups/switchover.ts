@@ -19,7 +19,7 @@ export interface SwitchoverParts {
   readonly facts: () => Promise<FailoverFacts>;
   /** Ends of the logs at the old home that are copied from there; undefined: no answer. */
   readonly ends: (
-    positions: readonly TranslatedPosition[],
+    logs: readonly TranslatedPosition['source'][],
   ) => Promise<readonly ListedOffset[] | undefined>;
   /** Logs whose copy has not reached that offset, with how many records are missing at least. */
   readonly behind: (
@@ -54,13 +54,19 @@ export async function* switchover(
   const { clock } = parts;
   const watch = new EndsWatch(request, parts);
   let wasEmpty = false;
+  let wasTrue = false;
   const deadlineMs = clock.monotonicMs() + request.timeoutMs;
   let told: string | undefined;
   while (!signal.aborted) {
     const facts = await parts.facts();
     const { waitingFor, ...made } = await look(facts, request, watch, parts);
     const { plan, refusals } = made;
-    // What a member committed as it left was perhaps not read yet: once more, after it was gone.
+    // The facts are older than what they are held against: what has crossed meanwhile was not
+    // translated. So once more, after all of it was true.
+    const isTrue = waitingFor.length === 0;
+    const isReady = request.execute && isTrue && wasTrue;
+    wasTrue = isTrue;
+    // What a member committed as it left was perhaps not read yet: so is that.
     if (!wasEmpty && request.execute && waitingFor.length === 0) {
       waitingFor.push(`the last commits of ${request.group}`);
     }
@@ -69,16 +75,16 @@ export async function* switchover(
       throw new MeshError(refusals[0].code, plan.refusals.join('; '));
     }
     const text = waitingFor.join('; ');
-    const isReady = request.execute && waitingFor.length === 0;
-    if (text !== told && !isReady) yield { kind: 'waiting', plan, waitingFor };
-    told = text;
+    if (text !== told && (text !== '' || !request.execute))
+      yield { kind: 'waiting', plan, waitingFor };
+    if (text !== '') told = text;
     if (!request.execute) return;
     if (isReady) {
       const report = await parts.execute(made);
       yield { kind: 'executed', report };
       return;
     }
-    if (clock.monotonicMs() >= deadlineMs) {
+    if (text !== '' && clock.monotonicMs() >= deadlineMs) {
       const seconds = Math.round(request.timeoutMs / 1000);
       const found = `not within ${seconds} s, nothing was changed: ${text}`;
       throw new MeshError('precondition', found, { details: { waitingFor: [...waitingFor] } });
@@ -145,7 +151,7 @@ class EndsWatch {
   async look(positions: readonly TranslatedPosition[]): Promise<string[]> {
     const { clock, ends, behind } = this.#parts;
     const { from } = this.#request;
-    const listed = await ends(positions);
+    const listed = await ends(positions.map(({ source }) => source));
     const nowMs = clock.monotonicMs();
     if (listed === undefined) return [`the ends at ${from}`];
     const written = new Set<string>();

@@ -8,7 +8,6 @@
 import type { SiteName } from '../base/ids.ts';
 import { weakest, type Certainty } from '../offsets/certainty.ts';
 import type { MapBook, MapReader } from '../offsets/map-book.ts';
-import type { MapTranslation } from '../offsets/run.ts';
 import { translationRoute, type TranslationRoute } from '../topology/carried.ts';
 import type { Topology } from '../topology/model.ts';
 import type { TranslatedPosition, TranslationReason } from './answer.ts';
@@ -158,21 +157,23 @@ export class Translator {
     // Of the log that it was committed in, which the first step leaves.
     let leaderEpoch = more.leaderEpoch ?? -1;
     let at: Stepped = { offset: offset ?? 0n, certainty: 'exact', reason: 'same_log' };
-    const certainties: Certainty[] = [];
+    let before: { readonly reader: MapReader; readonly at: bigint } | undefined;
     for (const step of route.steps) {
       const reader = this.#maps.reader(step.flow, step.topic, partition);
       if (reader === undefined || at.offset === undefined) {
         return { offset: undefined, certainty: 'unknown', reason: 'no_map' };
       }
-      const next: MapTranslation =
-        step.direction === 'forward'
-          ? reader.forward(at.offset, leaderEpoch)
-          : reader.inverse(at.offset);
+      let next: Stepped;
+      if (step.direction === 'inverse') next = reader.inverse(at.offset);
+      else if (before === undefined || isOneLife(before, reader))
+        next = reader.forward(at.offset, leaderEpoch);
+      else next = otherLife;
       leaderEpoch = -1;
-      certainties.push(next.certainty);
+      before = step.direction === 'inverse' ? { reader, at: at.offset } : undefined;
       // The reason told is that of the step that made the answer uncertain.
       const isWorse = next.certainty !== 'exact' || at.certainty === 'exact';
-      at = { ...next, reason: isWorse ? next.reason : at.reason, certainty: weakest(certainties) };
+      const certainty = weakest([at.certainty, next.certainty]);
+      at = { offset: next.offset, reason: isWorse ? next.reason : at.reason, certainty };
     }
     if (offset !== undefined) return at;
     return at.offset === undefined
@@ -223,6 +224,24 @@ export class Translator {
     if (back.offset === undefined) return undefined;
     return back.offset < offset ? offset - back.offset : 0n;
   }
+}
+
+/** From the earliest copy, as what is between there and the truth cannot be told. */
+const otherLife: Stepped = {
+  offset: 0n,
+  certainty: 'lower_bound',
+  reason: 'generation_changed',
+};
+
+/**
+ * Back to a log and out again speaks of one life of it: its offsets mean nothing in another. Each
+ * flow counts the lives that it has seen.
+ */
+function isOneLife(
+  back: { readonly reader: MapReader; readonly at: bigint },
+  out: MapReader,
+): boolean {
+  return back.reader.id.generation === out.id.generation && !back.reader.isInEarlierLife(back.at);
 }
 
 const blank = { notHereAtLeast: undefined, reread: undefined, generation: 1 } as const;

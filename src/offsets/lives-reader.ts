@@ -44,4 +44,8 @@ export class LivesReader implements MapReader {
   countBetween(from: bigint, to: bigint): number {
     return this.#newest.countBetween(from, to);
   }
+
+  isInEarlierLife(targetOffset: bigint): boolean {
+    return this.#newest.isInEarlierLife(targetOffset);
+  }
 }

@@ -67,6 +67,11 @@ export interface MapReader {
   inverse(offset: bigint): MapTranslation;
   /** Copied records of the source offsets [from, to); of coarse stretches, whole blocks only. */
   countBetween(from: bigint, to: bigint): number;
+  /**
+   * Copies of an earlier life of the source may stand at or behind that target offset: what it
+   * becomes at the source says nothing of those.
+   */
+  isInEarlierLife(targetOffset: bigint): boolean;
 }
 
 export interface MapBook {

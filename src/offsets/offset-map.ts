@@ -204,6 +204,16 @@ export class OffsetMap implements MapReader {
     return count;
   }
 
+  isInEarlierLife(targetOffset: bigint): boolean {
+    if (this.id.generation === 1) return false;
+    const { first, pieces } = this.segments.view;
+    const [piece] = pieces;
+    if (piece === undefined) return true;
+    // What stands right before either is the marker of a takeover.
+    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity) - 1;
+    return Number(targetOffset) < begin;
+  }
+
   // --- inner
 
   #forward(offset: number): MapTranslation {

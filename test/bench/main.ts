@@ -7,6 +7,7 @@ import { TcpProxy } from '../support/tcp-proxy.ts';
 import { catchup } from './catchup.ts';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
+import { failoverTable, measureFailovers, movers } from './failover.ts';
 import { measureIdle } from './idle.ts';
 import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
 import { latency } from './latency.ts';
@@ -29,6 +30,7 @@ const help = `npm run bench -- [WORK] [options]
   offsets      what offset maps cost, in pure memory
   catchup      a backlog copied over a long link, while another topic is written to
   idle         CPU of three agents, each with two flows, while nothing happens
+  failover     what a failover costs groups that lag, beside MirrorMaker 2
   positions    how soon a commit of a group is known at another site, and what that costs
 
   --sizes 100,1024          bytes per record
@@ -68,6 +70,10 @@ For positions:
   --rate 1000               commits of groups a second, over --seconds
   --kafka 4.3.0             of the site: several with commas
 
+For failover:
+  --lags 0,1000,10000,100000,1000000   records that groups are behind
+  --runs 3, --rate 1000 a second, over --seconds, before the source is killed
+
 For all:
   --write                   write the table to docs/benchmarks.md
 `;
@@ -92,6 +98,7 @@ const { values, positionals } = parseArgs({
     groups: { type: 'string', default: '10000' },
     log: { type: 'string', default: '1000000' },
     rate: { type: 'string', default: '1000' },
+    lags: { type: 'string', default: '0,1000,10000,100000,1000000' },
     kafka: { type: 'string', default: '4.3.0' },
     lane: { type: 'string', default: 'stamp' },
     'no-mm2': { type: 'boolean', default: false },
@@ -226,6 +233,17 @@ async function catchUp(): Promise<void> {
   publish('catchup', await catchup(stage, proxy, plan), values.write);
 }
 
+async function failover(): Promise<void> {
+  await using stage = await Stage.open();
+  const plan = {
+    lags: values.lags.split(',').map(Number),
+    runs: Number(values.runs),
+    perSecond: Number(values.rate),
+    seconds: Number(values.seconds),
+  };
+  publish('failover', failoverTable(await measureFailovers(stage, plan, movers)), values.write);
+}
+
 const works: Readonly<Record<string, () => Promise<void>>> = {
   throughput,
   profile: async () => {
@@ -242,6 +260,7 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
   offsets: async () => publish('offsets', await offsetMaps(), values.write),
   idle,
   positions,
+  failover,
 };
 const [name = 'throughput'] = positionals;
 const work = works[name];

@@ -60,15 +60,20 @@ function worldOf(script: Script): { world: World; parts: SwitchoverParts } {
 }
 
 function partsOf(world: World, clock: Clock): SwitchoverParts {
-  const position = (): TranslatedPosition => ({
-    source: { topic: 'orders', partition: 0, offset: world.committed },
-    target: { topic: 'east.orders', partition: 0, offset: world.committed + 1n },
-    certainty: 'exact',
-    reason: 'in_run',
-    notHereAtLeast: 0n,
-    reread: 0n,
-    generation: 1,
-  });
+  const position = (): TranslatedPosition => {
+    const { committed, copied } = world;
+    const isHere = committed <= copied;
+    const offset = (isHere ? committed : copied) + 1n;
+    return {
+      source: { topic: 'orders', partition: 0, offset: committed },
+      target: { topic: 'east.orders', partition: 0, offset },
+      certainty: isHere ? 'exact' : 'lower_bound',
+      reason: isHere ? 'in_run' : 'not_copied_yet',
+      notHereAtLeast: 0n,
+      reread: isHere ? 0n : committed - copied,
+      generation: 1,
+    };
+  };
   const facts = (): FailoverFacts => ({
     answer: {
       mesh: 'shop',
@@ -153,6 +158,23 @@ describe('switchover', () => {
       'executed',
     ]);
     assert.deepEqual(world.executed[0]?.[0]?.source.offset, 40n);
+  });
+
+  test('what crosses while the facts are gathered is translated before it is acted upon', async () => {
+    const { world, parts } = worldOf((now) => {
+      if (now.nowMs === 0) now.copied = 4n;
+    });
+    const facts = async (): Promise<FailoverFacts> => {
+      const found = await parts.facts();
+      if (world.nowMs >= 1_000) world.copied = 10n;
+      return found;
+    };
+    const steps = await run({ ...parts, facts });
+    assert.equal(steps.at(-1)?.kind, 'executed');
+    assert.deepEqual(
+      world.executed.map(([moved]) => [moved?.target.offset, moved?.certainty]),
+      [[11n, 'exact']],
+    );
   });
 
   test('what a member committed as it left is read after it was gone', async () => {

@@ -81,3 +81,46 @@ test('a group without a commit gets the earliest copy', () => {
   assert.deepEqual([answer.certainty, answer.reason], ['lower_bound', 'no_commit']);
   assert.deepEqual([answer.target.offset, answer.notHereAtLeast], [1n, 40n]);
 });
+
+/** `orders` was made again at north: of 100 records of its first life and 50 of its second. */
+function lives(atEast: number, atWest: number) {
+  const url = new URL('../../../topology/triangle.yaml', import.meta.url);
+  const triangle = parseTopology(readFileSync(url, 'utf8'), 'triangle.yaml');
+  const maps = openMapBook();
+  for (const [site, generations] of [
+    ['east', atEast],
+    ['west', atWest],
+  ] as const) {
+    const id = { flow: `north->${site}`, topic: 'orders', partition: 0 };
+    const copy = (generation: number, target: number, length: number): void => {
+      const writer = maps.writer({ ...id, generation });
+      writer.begin(target, { source: 0, target }, true);
+      writer.append({ sourceOffset: 0, targetOffset: target, length });
+    };
+    copy(1, 1, 100);
+    // The marker of that takeover stands at 101.
+    if (generations > 1) copy(2, 102, 50);
+  }
+  const translator = new Translator({ topology: triangle, maps });
+  return (offset: bigint): unknown[] => {
+    const position = { topic: 'north.orders', partition: 0, offset };
+    const [answer] = translator.translate([position], from, to);
+    return [answer?.target.offset, answer?.certainty, answer?.reason];
+  };
+}
+
+test('between two copies of a topic that was made again, a position stays in its life', () => {
+  const translateLife = lives(2, 2);
+  assert.deepEqual(translateLife(40n), [0n, 'lower_bound', 'generation_changed']);
+  assert.deepEqual(translateLife(100n), [0n, 'lower_bound', 'generation_changed']);
+  // All of the first life was read.
+  assert.deepEqual(translateLife(101n), [102n, 'exact', 'in_run']);
+  assert.deepEqual(translateLife(110n), [110n, 'exact', 'in_run']);
+});
+
+test('one of the two has not noticed yet that the topic was made again', () => {
+  for (const translateLife of [lives(2, 1), lives(1, 2)]) {
+    assert.deepEqual(translateLife(40n), [0n, 'lower_bound', 'generation_changed']);
+  }
+  assert.deepEqual(lives(1, 1)(40n), [40n, 'exact', 'in_run']);
+});
