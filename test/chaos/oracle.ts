@@ -22,8 +22,6 @@ const allSites = [
 const extraConfig = { ...quickReturn, 'log.cleaner.backoff.ms': '1000' };
 const positionsPerCall = 500;
 const breachesShown = 20;
-/** Asked for by name: `recreated` needs flows that notice it while they run. */
-export const usualKinds = kinds.filter((kind) => kind !== 'recreated');
 
 export interface OracleOptions {
   /** Of each kind. */
@@ -357,7 +355,7 @@ if (process.argv[1]?.endsWith('oracle.ts') === true) {
   const { values } = parseArgs({
     options: {
       positions: { type: 'string', default: '10000' },
-      kinds: { type: 'string', default: usualKinds.join() },
+      kinds: { type: 'string', default: kinds.join() },
       seed: { type: 'string', default: '1' },
       sites: { type: 'string', default: '3' },
       records: { type: 'string', default: '10000' },
