@@ -256,13 +256,18 @@ test('the library follows the group, and handles every record', async (context) 
   // Nobody but the Kafka at east is left, with the offsets that agents had kept in step there.
   await until('what was handled at west to be committed', () => settled('west'), 30_000);
   // Not at the ends of the logs there: behind the last copy stands the marker of a takeover.
-  await until('east to be in step', async () => {
-    const found = await translation('west');
-    const targets = found?.positions.map(({ target: { topic, partition, offset } }) => {
-      return `${topic}/${partition}@${offset ?? '-'}`;
-    });
-    return found?.verdict === 'exact' && targets?.sort().join() === (await committed('east'));
-  });
+  await until(
+    'east to be in step',
+    async () => {
+      const found = await translation('west');
+      const targets = found?.positions.map(({ target: { topic, partition, offset } }) => {
+        return `${topic}/${partition}@${offset ?? '-'}`;
+      });
+      return found?.verdict === 'exact' && targets?.sort().join() === (await committed('east'));
+      // Members that were killed stay in the group until their sessions end.
+    },
+    60_000,
+  );
   for (const member of members) assert.equal(await member.stop(), 0);
   await Promise.all([agents.east.kill(), agents.west.kill(), sandbox.site('west').kill()]);
   await write('east', 20);

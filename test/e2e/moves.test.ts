@@ -142,7 +142,7 @@ test('a group of mode local goes on under another id, and comes back', async () 
   assert.equal(done.code, 0, done.text);
   const { home } = reportSchema.parse(JSON.parse(done.text));
   const standsFor = { group: billing, site: 'east' };
-  assert.deepEqual(home, { site: 'west', epoch: 1, standsFor });
+  assert.deepEqual(home, { site: 'west', epoch: 1, state: 'moved', standsFor });
   assert.equal(await committed(west, other), places[200]);
   assert.equal((await west.groupOffsets(other))[0]?.metadata, 'state of the application');
   assert.deepEqual([await committed(west, billing), await committed(east, billing)], [7n, 200n]);
@@ -203,7 +203,8 @@ test('called off, or its agent killed, before the commit: as it was', async () =
   await off.says(/waiting for: .* has 1 members at east/);
   off.interrupt();
   assert.equal(await off.code, 3, off.text);
-  assert.match(off.text, /called off: .*plain has no home/);
+  // It was found out where it is at home, or not yet.
+  assert.match(off.text, /called off: .*plain (has no home|is at home at east)/);
   const dies = new RunningCommand(move);
   await dies.says(/waiting for: .* has 1 members at east/);
   await agent.kill();
@@ -216,7 +217,7 @@ test('called off, or its agent killed, before the commit: as it was', async () =
     const { code, text } = await causeway(...move);
     return code === 0 && text;
   });
-  assert.match(done, /plain is at home at west \(epoch 1\)/);
+  assert.match(done, /plain is at home at west \(epoch [12]\)/);
   const end = await committed(west, plain);
   assert.ok(end !== undefined && end > (places.at(-1) ?? 0n), `${end}`);
 });
