@@ -78,7 +78,8 @@ export function recover(recovery: Recovery, { end, found }: Tail): Recovered {
     unknown.push(run);
     position = run.sourceOffset + run.length;
   }
-  map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
+  const target = found.recordsEnd ?? Math.min(end.target, marker + 1);
+  map.begin(nextTakeover(recovery), { source: position, target });
   map.fill(unknown, scanned, position);
   return { position, unmapped: stillUnmapped(recovery) };
 }
@@ -124,7 +125,7 @@ function recoverWithoutMap(recovery: Recovery, found: TailFound): Recovered {
     return { position, unmapped: { ...range, isContinued } };
   }
   // Copies of an earlier generation are ours too: this one begins behind them.
-  if (found.hasRecords && !found.hasOurs && !lives.isTargetKnown) {
+  if (found.recordsEnd !== undefined && !found.hasOurs && !lives.isTargetKnown) {
     const text = `${log} holds records that no agent of this mesh wrote`;
     throw new MeshError('not_ours', text, { details });
   }
@@ -132,6 +133,8 @@ function recoverWithoutMap(recovery: Recovery, found: TailFound): Recovered {
     const text = `${log} is empty and its offset map is lost: where copying stood is not known`;
     throw new MeshError('target_reset', text, { details });
   }
-  map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, !isContinued);
+  // Right behind the earlier life, not behind our markers: who has read all of that stands here.
+  const target = found.recordsEnd ?? ends.targetStart;
+  map.begin(nextTakeover(recovery), { source: start, target }, !isContinued);
   return { position: start, unmapped: undefined };
 }

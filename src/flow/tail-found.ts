@@ -32,8 +32,8 @@ export class TailFound {
   readonly runs: Run[] = [];
   /** Target offsets of records that are not ours: somebody else wrote them. */
   readonly foreign: OffsetRange[] = [];
-  /** There was a record, ours or not; markers do not count. */
-  hasRecords = false;
+  /** Target offset behind the last record, ours or not; markers do not count. */
+  recordsEnd: number | undefined;
   /** A copy was found that can be told, of this generation or of another. */
   hasOurs = false;
   /** A copy was found that cannot be told: `runs` are not all. */
@@ -48,7 +48,7 @@ export class TailFound {
     for (const run of later.runs) this.run(run);
     for (const range of later.foreign) this.others(range);
     this.untold = later.untold ?? this.untold;
-    this.hasRecords ||= later.hasRecords;
+    this.recordsEnd = later.recordsEnd ?? this.recordsEnd;
     this.isCut ||= later.isCut;
     if (later.hasOurs || later.isCut) this.isLost = later.isLost;
     this.hasOurs ||= later.hasOurs;
@@ -99,7 +99,7 @@ export function findCopies(
     const lastOffset = baseOffset + bytes.readInt32BE(batchAt.lastOffsetDelta);
     const attributes = bytes.readInt16BE(batchAt.attributes);
     if ((attributes & attributeBits.control) !== 0 || lastOffset < range.from) continue;
-    if (!findPassed(bytes, baseOffset, range, { filter, passes, found })) {
+    if (!findPassed(bytes, { baseOffset, lastOffset }, range, { filter, passes, found })) {
       findStamped(bytes, range, filter, found);
     }
   }
@@ -114,7 +114,7 @@ interface Search {
 
 function findPassed(
   bytes: Buffer,
-  baseOffset: number,
+  { baseOffset, lastOffset }: { readonly baseOffset: number; readonly lastOffset: number },
   range: { readonly from: number; readonly to: number },
   { filter, passes, found }: Search,
 ): boolean {
@@ -125,10 +125,10 @@ function findPassed(
   const passed = passes.find(filter, producer, {
     baseSequence: bytes.readInt32BE(batchAt.baseSequence),
     // Not the count of records: that is lower once the log has been compacted.
-    recordCount: bytes.readInt32BE(batchAt.lastOffsetDelta) + 1,
+    recordCount: lastOffset - baseOffset + 1,
   });
   if (passed === undefined) return false;
-  found.hasRecords = true;
+  found.recordsEnd = Math.min(range.to, lastOffset + 1);
   found.ours();
   if (passed.generation !== filter.generation) return true;
   for (const { sourceOffset, index, length } of passed.runs) {
@@ -149,8 +149,8 @@ function findStamped(
 ): void {
   for (const { targetOffset, length, producerId, origin } of scanOrigins(bytes, range.from)) {
     if (targetOffset >= range.to) break;
-    found.hasRecords = true;
     const end = Math.min(range.to, targetOffset + length);
+    found.recordsEnd = end;
     if (!filter.producerIds.has(producerId)) {
       found.others({ from: targetOffset, to: end });
       continue;

@@ -209,8 +209,7 @@ export class OffsetMap implements MapReader {
     const { first, pieces } = this.segments.view;
     const [piece] = pieces;
     if (piece === undefined) return true;
-    // What stands right before either is the marker of a takeover.
-    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity) - 1;
+    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity);
     return Number(targetOffset) < begin;
   }
 

@@ -48,6 +48,8 @@ async function programOf(client: MemberClient): Promise<string[]> {
 
 export class SteadyMember {
   readonly read: ReadRecord[] = [];
+  /** The last number read, by `topic/partition`. */
+  readonly last = new Map<string, number>();
   /** By `topic/partition`, the oldest first. */
   readonly commits = new Map<string, Committed[]>();
   readonly #process: ChildProcess;
@@ -106,8 +108,10 @@ export class SteadyMember {
   #take(line: string): void {
     const [kind, topic = '', partition = '', offset = '', number = ''] = line.split(' ');
     const log = `${topic}/${partition}`;
-    if (kind === 'r') this.read.push({ log, offset: Number(offset), number: Number(number) });
-    else if (kind === 'c') {
+    if (kind === 'r') {
+      this.read.push({ log, offset: Number(offset), number: Number(number) });
+      this.last.set(log, Number(number));
+    } else if (kind === 'c') {
       const commits = this.commits.get(log) ?? [];
       commits.push({ offset: Number(offset), atMs: performance.now() });
       this.commits.set(log, commits);

@@ -80,16 +80,16 @@ describe('what a tail is', () => {
     const journal = await journalOf();
     const facts = (kind: Kind): unknown[] => {
       const found = findCopies(batchOf(kind, 0), whole, filter, journal);
-      const { hasRecords, hasOurs, isCut, isLost } = found;
-      return [found.runs.length, hasRecords, hasOurs, isCut, isLost];
+      const { recordsEnd, hasOurs, isCut, isLost } = found;
+      return [found.runs.length, recordsEnd, hasOurs, isCut, isLost];
     };
-    assert.deepEqual(facts('stamped'), [1, true, true, false, false]);
-    assert.deepEqual(facts('older'), [0, true, true, false, false]);
-    assert.deepEqual(facts('passed'), [1, true, true, false, false]);
-    assert.deepEqual(facts('passedBefore'), [0, true, true, false, false]);
-    assert.deepEqual(facts('untold'), [0, true, false, true, true]);
-    assert.deepEqual(facts('foreign'), [0, true, false, false, false]);
-    assert.deepEqual(facts('marker'), [0, false, false, false, false]);
+    assert.deepEqual(facts('stamped'), [1, length, true, false, false]);
+    assert.deepEqual(facts('older'), [0, length, true, false, false]);
+    assert.deepEqual(facts('passed'), [1, length, true, false, false]);
+    assert.deepEqual(facts('passedBefore'), [0, length, true, false, false]);
+    assert.deepEqual(facts('untold'), [0, length, false, true, true]);
+    assert.deepEqual(facts('foreign'), [0, length, false, false, false]);
+    assert.deepEqual(facts('marker'), [0, undefined, false, false, false]);
   });
 
   test('stamps and journal together give the runs, over foreign records and markers', async () => {

@@ -51,9 +51,9 @@ const { signal } = new AbortController();
 
 test('a tail that comes in several fetches is read whole', async () => {
   const reader = readerOf([copied(0, 5, 7n), copied(5, 5, 7n), copied(10, 5, 7n)]);
-  const { runs, hasRecords } = await reader.read(0, 15, signal);
+  const { runs, recordsEnd } = await reader.read(0, 15, signal);
   assert.deepEqual(runs, [{ sourceOffset: 100, targetOffset: 0, length: 15 }]);
-  assert.equal(hasRecords, true);
+  assert.equal(recordsEnd, 15);
   assert.deepEqual((await reader.last(0, 15, signal)).runs[0]?.length, 15);
 });
 
