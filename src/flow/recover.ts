@@ -78,8 +78,7 @@ export function recover(recovery: Recovery, { end, found }: Tail): Recovered {
     unknown.push(run);
     position = run.sourceOffset + run.length;
   }
-  const target = found.recordsEnd ?? Math.min(end.target, marker + 1);
-  map.begin(nextTakeover(recovery), { source: position, target });
+  map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
   map.fill(unknown, scanned, position);
   return { position, unmapped: stillUnmapped(recovery) };
 }
@@ -133,8 +132,8 @@ function recoverWithoutMap(recovery: Recovery, found: TailFound): Recovered {
     const text = `${log} is empty and its offset map is lost: where copying stood is not known`;
     throw new MeshError('target_reset', text, { details });
   }
-  // Right behind the earlier life, not behind our markers: who has read all of that stands here.
-  const target = found.recordsEnd ?? ends.targetStart;
-  map.begin(nextTakeover(recovery), { source: start, target }, !isContinued);
+  map.begin(nextTakeover(recovery), { source: start, target: marker + 1 }, !isContinued);
+  // Not behind our markers: who has read all of the earlier life stands right behind its records.
+  map.setFirstTarget(found.recordsEnd ?? ends.targetStart);
   return { position: start, unmapped: undefined };
 }

@@ -51,6 +51,8 @@ export interface MapWriter {
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
   /** Of an older leader epoch: committed in an earlier life. Once known it stays. */
   setFirstRead(first: FirstRead): void;
+  /** Behind all records of earlier lives, before any of this one. Once known it stays. */
+  setFirstTarget(targetOffset: number): void;
   /** What lies before both starts is dropped, here and from the state topic. */
   setLogStarts(starts: LogStarts): void;
 }

@@ -82,6 +82,10 @@ export class OffsetMapWriter implements MapWriter {
     if (this.#map.setFirstRead(first)) this.#changed.frontier();
   }
 
+  setFirstTarget(targetOffset: number): void {
+    if (this.#map.setFirstTarget(targetOffset)) this.#changed.frontier();
+  }
+
   setLogStarts(starts: LogStarts): void {
     if (!this.#map.setLogStarts(starts)) return;
     this.#changed.segments();

@@ -128,6 +128,13 @@ export class OffsetMap implements MapReader {
     return true;
   }
 
+  /** Whether it was not known. */
+  setFirstTarget(targetOffset: number): boolean {
+    if ((this.#frontier?.firstTarget ?? -1) >= 0) return false;
+    this.#keep({ firstTarget: targetOffset });
+    return true;
+  }
+
   /** Drops what neither log holds any more; whether the logs begin elsewhere than was known. */
   setLogStarts({ source, target }: LogStarts): boolean {
     const known = this.#starts;
@@ -160,7 +167,15 @@ export class OffsetMap implements MapReader {
     if (sourceStart > source || targetStart > target) this.segments.isLoose = true;
     const { firstEpoch, firstSource } =
       (known?.firstEpoch ?? -1) < 0 ? frontier : (known ?? frontier);
-    this.#frontier = { ...frontier, sourceStart, targetStart, firstEpoch, firstSource };
+    const firstTarget = Math.max(known?.firstTarget ?? -1, frontier.firstTarget);
+    this.#frontier = {
+      ...frontier,
+      sourceStart,
+      targetStart,
+      firstEpoch,
+      firstSource,
+      firstTarget,
+    };
     return true;
   }
 
@@ -206,10 +221,13 @@ export class OffsetMap implements MapReader {
 
   isInEarlierLife(targetOffset: bigint): boolean {
     if (this.id.generation === 1) return false;
+    const firstTarget = this.#frontier?.firstTarget ?? -1;
+    if (firstTarget >= 0) return Number(targetOffset) < firstTarget;
     const { first, pieces } = this.segments.view;
     const [piece] = pieces;
     if (piece === undefined) return true;
-    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity);
+    // What stands right before either is the marker of a takeover.
+    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity) - 1;
     return Number(targetOffset) < begin;
   }
 

@@ -2,7 +2,7 @@
 import { MeshError } from '../base/errors.ts';
 import type { MapFrontier } from './run.ts';
 
-const version = 3;
+const version = 4;
 
 export interface StoredFrontier extends Omit<MapFrontier, 'scannedEnd'> {
   /** Under which takeover it was seen: the latest counts. */
@@ -13,6 +13,8 @@ export interface StoredFrontier extends Omit<MapFrontier, 'scannedEnd'> {
   /** Leader epoch and offset of the first record that was read of this life; -1: not known. */
   readonly firstEpoch: number;
   readonly firstSource: number;
+  /** Target offset behind all records of earlier lives; -1: not known. */
+  readonly firstTarget: number;
   /** Takeovers that found records gone, and the source offset that they went back to. */
   readonly voids: readonly (readonly [takeover: number, source: number])[];
 }
@@ -27,6 +29,7 @@ export const noFrontier: StoredFrontier = {
   targetStart: -1,
   firstEpoch: -1,
   firstSource: -1,
+  firstTarget: -1,
   voids: [],
 };
 
@@ -57,6 +60,7 @@ export function parseFrontier(place: string, value: Buffer): StoredFrontier {
       targetStart: number('targetStart'),
       firstEpoch: number('firstEpoch'),
       firstSource: number('firstSource'),
+      firstTarget: number('firstTarget'),
       voids,
     };
   } catch (cause) {

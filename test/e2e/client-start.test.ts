@@ -32,7 +32,7 @@ test('starts where agents say, and nowhere else', async () => {
   assert.ok(roaming && audit && split && fresh);
   const audited = `${audit}: {mode: everywhere}, ${roaming}: {mode: 'off'}`;
   const modes = `{${audited}, ${fresh}: {mode: single, home: west}}`;
-  const groups = `{include: [${[roaming, audit, split, fresh].join()}], modes: ${modes}}`;
+  const groups = `{include: [${[roaming, audit, split, fresh].join()}], homeIdle: 2s, modes: ${modes}}`;
   const defaults = `defaults: {topics: {include: ["${topic}.*"]}, groups: ${groups}}`;
   const mesh = await writeMesh(dir, [defaults]);
   await using scope = new Scope();
@@ -69,6 +69,13 @@ test('starts where agents say, and nowhere else', async () => {
   };
   await until('west to know the groups', async () => {
     return (await knows(roaming, '10')) && (await knows(split, '10'));
+  });
+  await until('both agents to find that one contested', async () => {
+    const both = [agents.east, westAgent].map(async (agent) => {
+      const { text } = await agent.get(`/v1/translate?group=${split}&from=east&to=west`);
+      return text.includes('"mode": "contested"');
+    });
+    return (await Promise.all(both)).every((isFound) => isFound);
   });
 
   const { Kafka, logLevel } = kafkajs;
