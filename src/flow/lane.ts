@@ -1,6 +1,7 @@
 /** How one partition is carried during one tenure: with stamps, or with a journal. */
 import type { MeshError } from '../base/errors.ts';
-import { Passer } from '../records/passer.ts';
+import type { FetchedPartition } from '../kafka/cluster.ts';
+import { Passer, type Hold } from '../records/passer.ts';
 import type { AbortedTransaction, StampedBatch, StampResult } from '../records/stamped-batch.ts';
 import { Stamper } from '../records/stamper.ts';
 import type { Lane } from '../topology/model.ts';
@@ -11,16 +12,20 @@ import type { SendWindow } from './send-window.ts';
 import type { CopyTarget } from './status.ts';
 import type { Tenure } from './take-over.ts';
 
+/** Its memory may be kept, where it is worth that. */
+export type Fetched = FetchedPartition & { readonly hold: Hold | undefined };
+
 export interface CopyLane {
   readonly lane: Lane;
   /** What an operator should know of it; empty when there is nothing. */
   readonly why: string;
-  /** What was fetched as batches to be pushed, piece by piece; see Stamper. */
+  /** What was fetched as batches to be pushed, piece by piece; see Stamper and Passer. */
   readonly pieces: (
     records: Buffer,
     position: number,
     aborted: readonly AbortedTransaction[],
     pieceBytes: number,
+    hold: Hold | undefined,
   ) => Generator<StampResult, void>;
   /** To the window, and no further before it may be sent. */
   push(batch: StampedBatch): void;
@@ -82,7 +87,8 @@ function stampLane(id: CopyTarget, context: FlowContext, parts: LaneParts): Made
   const former = passes.tenures(copy);
   let isFirst = true;
   return {
-    pieces: (...of) => stamper.pieces(...of),
+    pieces: (records, position, aborted, pieceBytes) =>
+      stamper.pieces(records, position, aborted, pieceBytes),
     push: (batch) => window.push(batch),
     acknowledged: () => {
       // The newest copies in the log are stamped from here on.

@@ -10,14 +10,14 @@
 import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
-import type { BrokerLink, FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
+import type { BrokerLink, ProducedPartition } from '../kafka/cluster.ts';
 import type { StampResult } from '../records/stamped-batch.ts';
 import type { Lane } from '../topology/model.ts';
 import { CopyProgress } from './copy-progress.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { FlowMeter } from './flow-meter.ts';
 import { fetchTrouble } from './fetch-answer.ts';
-import { openLane, type CopyLane } from './lane.ts';
+import { openLane, type CopyLane, type Fetched } from './lane.ts';
 import { produceVerdict } from './produce-answer.ts';
 import { produceTrouble } from './produce-trouble.ts';
 import { SendWindow, type Pending } from './send-window.ts';
@@ -190,7 +190,7 @@ export class PartitionCopy {
   }
 
   /** Resolves when nothing refers to the fetched memory any more. */
-  async onFetched(fetched: FetchedPartition, requestedOffset: number): Promise<void> {
+  async onFetched(fetched: Fetched, requestedOffset: number): Promise<void> {
     const copying = this.#copying;
     // An answer from an earlier tenure, or from a leader that the partition has left.
     if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return;
@@ -385,15 +385,16 @@ export class PartitionCopy {
     };
   }
 
-  async #stamp(copying: Copying, fetched: FetchedPartition): Promise<void> {
+  async #stamp(copying: Copying, fetched: Fetched): Promise<void> {
     this.#parts.meter.fetched(fetched.records.length);
     this.#progress.setSourceEnd(Number(fetched.lastStableOffset));
     copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
-    const { aborted } = fetched;
+    const { aborted, hold } = fetched;
     const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
     await copying.source.note(records, copying.fetchPosition);
     this.#tellFirstRead(copying);
-    const pieces = copying.lane.pieces(records, copying.fetchPosition, aborted, pieceBytes);
+    const { fetchPosition } = copying;
+    const pieces = copying.lane.pieces(records, fetchPosition, aborted, pieceBytes, hold);
     for (const piece of pieces) {
       // Leaving the loop gives back what was being built.
       if (copying.window.isBroken || this.#copying !== copying) return;

@@ -7,7 +7,7 @@
  * batches go out again in order.
  */
 import { assert } from '../base/assert.ts';
-import { sealBatch } from '../records/seal.ts';
+import { resealBatch, sealBatch } from '../records/seal.ts';
 import type { StampedBatch } from '../records/stamped-batch.ts';
 
 export interface Producer {
@@ -108,7 +108,9 @@ export class SendWindow {
       isOutstanding: false,
       attempts: 0,
     };
-    sealBatch(batch.bytes, { ...this.#producer, baseSequence: slot.baseSequence });
+    const producer = { ...this.#producer, baseSequence: slot.baseSequence };
+    if (batch.proved === undefined) sealBatch(batch.bytes, producer);
+    else resealBatch(batch.bytes, producer, batch.proved.attributes);
     this.#nextSequence = (this.#nextSequence + batch.recordCount) % sequenceModulus;
     this.#sent.push(slot);
     return this.#send(slot);

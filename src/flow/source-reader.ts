@@ -22,6 +22,11 @@ const partitionBytesMax = 4 * 1024 * 1024;
 const emptyAnswersMax = 3;
 /** While others are catching up: so that they are soon among those that are long-polled. */
 const shortWaitMs = 100;
+/**
+ * What a partition sends on as it is stays in the memory of the fetch when it is most of that, one
+ * of so many parts at least; else one that cannot be sent would keep what belongs to others.
+ */
+const heldPartsMax = 4;
 /** A connection that was needed for catching up only is closed after so long without use. */
 const idleMsMax = 30_000;
 
@@ -238,13 +243,15 @@ export class SourceReader {
     try {
       const limits = { minBytes: 1, maxBytes, maxWaitMs } as const;
       response = await link.fetch({ partitions, ...limits, isolation: 'read_committed' });
+      const { hold } = response;
       const bytes = response.partitions.reduce((sum, { records }) => sum + records.length, 0);
       rate.take(bytes);
       for (const fetched of response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
-        await found.copy.onFetched(fetched, found.offset);
+        const isMost = fetched.records.length * heldPartsMax >= bytes;
+        await found.copy.onFetched({ ...fetched, hold: isMost ? hold : undefined }, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
       }
       return bytes;

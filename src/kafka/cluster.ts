@@ -72,6 +72,8 @@ export interface FetchedPartition extends TopicPartition {
 export interface FetchResponse {
   readonly partitions: readonly FetchedPartition[];
   readonly throttleMs: number;
+  /** Keeps its memory beyond its release, until what is returned is called. */
+  readonly hold: () => () => void;
   /** Gives the response's memory back: no `records` buffer may be touched afterwards. */
   release(): void;
 }

@@ -75,7 +75,7 @@ export async function openWire(
   const broker = `${address.host}:${address.port}`;
   const timeoutMs = settings.connectTimeoutMs ?? 10_000;
   const requestTimeoutMs = settings.requestTimeoutMs ?? 30_000;
-  const sink: Sink = { receive: undefined };
+  const sink: Sink = { wire: undefined };
   const pool = new ConnectionPool({
     ...address,
     logger: silent,
@@ -108,7 +108,7 @@ export async function openWire(
       clock: deps.clock,
       versions: versionsOf(opened),
     });
-    sink.receive = (bytes) => wire.receive(bytes);
+    sink.wire = wire;
     if (settings.tls !== undefined) socket.on('data', (bytes: Buffer) => wire.receive(bytes));
     limitSession(wire, connection, deps);
     return wire;
@@ -120,8 +120,9 @@ export async function openWire(
   }
 }
 
+/** Until the hand-over what arrives is for kafkajs. */
 interface Sink {
-  receive: ((bytes: Buffer) => void) | undefined;
+  wire: Wire | undefined;
 }
 
 function versionsOf(broker: KafkaJsBroker): ReadonlyMap<number, number> {
@@ -139,7 +140,7 @@ function limitSession(wire: Wire, connection: KafkaJsConnection, deps: Deps): vo
 
 type SocketFactory = (options: { host: string; port: number; onConnect: () => void }) => Socket;
 
-/** Without TLS, bytes are read into one buffer for the life of the connection. */
+/** Without TLS, bytes are read into memory of ours: a buffer for the connection, or their place. */
 function socketFactory(settings: ClusterSettings, sink: Sink): SocketFactory {
   return ({ host, port, onConnect }) => {
     const socket =
@@ -150,17 +151,23 @@ function socketFactory(settings: ClusterSettings, sink: Sink): SocketFactory {
   };
 
   function plain(host: string, port: number): Socket {
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    const shared = Buffer.allocUnsafeSlow(readBytes);
+    let isRoom = false;
     const socket: Socket = net.connect({
       host,
       port,
       onread: {
-        buffer,
+        // Asked once, and again after each read.
+        buffer: () => {
+          const room = sink.wire?.room;
+          isRoom = room !== undefined;
+          return room ?? shared;
+        },
         callback: (count) => {
-          const bytes = buffer.subarray(0, count);
           // An onread socket emits no data; until the hand-over kafkajs waits for it, and keeps it.
-          if (sink.receive === undefined) socket.emit('data', Buffer.from(bytes));
-          else sink.receive(bytes);
+          if (sink.wire === undefined) socket.emit('data', Buffer.from(shared.subarray(0, count)));
+          else if (isRoom) sink.wire.filled(count);
+          else sink.wire.receive(shared.subarray(0, count));
           return true;
         },
       },

@@ -1,7 +1,7 @@
 /**
  * One connection to a broker, taken over from kafkajs after it has authenticated: requests are
- * pipelined, answers come in order. Bytes are read into one buffer for ever reused and gathered in
- * pooled ones; what is sent is not copied.
+ * pipelined, answers come in order. Small answers are read into one buffer for ever reused and
+ * gathered in pooled ones, large ones straight into those; what is sent is not copied.
  *
  * It lives until it fails: then everything in flight rejects with `kafka_unavailable`.
  */
@@ -39,6 +39,8 @@ export interface WireOptions {
   readonly versions: ReadonlyMap<number, number>;
 }
 
+/** So much of an answer that is still to come is read straight to its place. */
+const roomBytesMin = 64 * 1024;
 const frameBytesMax = 512 * 1024 * 1024;
 const deadlineCheckMs = 500;
 
@@ -52,6 +54,7 @@ export class Wire implements AsyncDisposable {
   #bodyBytes = 0;
   #bodyFilled = 0;
   #correlationId = 0;
+  #isCorked = false;
   #failure: MeshError | undefined;
   #stopCheck: (() => void) | undefined;
 
@@ -105,11 +108,35 @@ export class Wire implements AsyncDisposable {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ correlationId, what: request.apiName, deadlineMs, resolve, reject });
       this.#checkDeadlines();
-      this.#socket.cork();
+      this.#corkForNow();
       this.#socket.write(header);
       for (const part of parts) this.#socket.write(part);
+    });
+  }
+
+  /** All that is sent before other things get their turn goes in one call of the system. */
+  #corkForNow(): void {
+    if (this.#isCorked) return;
+    this.#isCorked = true;
+    this.#socket.cork();
+    process.nextTick(() => {
+      this.#isCorked = false;
       this.#socket.uncork();
     });
+  }
+
+  /** Where what comes next belongs, and nothing behind it; undefined: `receive` finds out. */
+  get room(): Buffer | undefined {
+    const body = this.#body;
+    if (body === undefined || this.#bodyBytes - this.#bodyFilled < roomBytesMin) return undefined;
+    return body.bytes.subarray(this.#bodyFilled, this.#bodyBytes);
+  }
+
+  /** So many bytes were read into the room. */
+  filled(count: number): void {
+    if (this.#body === undefined) return;
+    this.#bodyFilled += count;
+    if (this.#bodyFilled === this.#bodyBytes) this.#complete();
   }
 
   /** Takes bytes that arrived; they may be overwritten after the call. */

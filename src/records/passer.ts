@@ -8,7 +8,7 @@
  * target takes.
  *
  * Invariants: as the stamper's. What is not opened is sent in the very bytes whose checksum was
- * proved.
+ * proved, if they may stay where they are, with that checksum.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
 import { AbortedFilter } from './aborted-filter.ts';
@@ -34,6 +34,9 @@ export interface PasserOptions {
 /** Plain bytes for each byte that an opened batch has in the end: a guess. */
 const plainGuess = 4;
 const rewrittenBits = attributeBits.logAppendTime | attributeBits.deleteHorizon;
+
+/** Keeps the memory that a fetch came in; returns how to let go of it. */
+export type Hold = () => () => void;
 
 /** What has been made and not yet given. */
 class Piece {
@@ -86,6 +89,7 @@ export class Passer {
   /**
    * As the stamper's: piece by piece, a piece ending after about so many bytes that had to be
    * opened; what comes before a corrupt batch is given before the error is thrown.
+   * @param hold what is given stays in `records`, and is changed there; undefined: is copied
    * @throws MeshError batch_corrupt
    */
   *pieces(
@@ -93,6 +97,7 @@ export class Passer {
     position: number,
     aborted: readonly AbortedTransaction[],
     pieceBytes: number,
+    hold?: Hold,
   ): Generator<StampResult, void> {
     const filter = new AbortedFilter(aborted);
     let piece = new Piece(position);
@@ -106,7 +111,7 @@ export class Passer {
         if (batch.isControl) piece.skipped.control += batch.recordCount;
         else if (isAborted) piece.skipped.aborted += batch.recordCount;
         else if (this.#canStand(batch, bytes, piece.nextPosition)) {
-          piece.batches.push(this.#copy(batch));
+          piece.batches.push(this.#pass(batch, hold));
         } else if (batch.recordCount > 0) piece.open(this.#opener, batch);
         piece.nextPosition = batch.lastOffset + 1;
         if (piece.openedBytes < pieceBytes / plainGuess) continue;
@@ -134,21 +139,27 @@ export class Passer {
     );
   }
 
-  #copy(batch: SourceBatch): StampedBatch {
+  #pass(batch: SourceBatch, hold: Hold | undefined): StampedBatch {
     const { baseOffset, recordCount } = batch;
-    const pooled = this.#pool.take(batch.bytes.length);
-    const bytes = pooled.bytes.subarray(0, batch.bytes.length);
-    batch.bytes.copy(bytes);
+    const { bytes, release } =
+      hold === undefined ? this.#copy(batch.bytes) : { bytes: batch.bytes, release: hold() };
+    // Neither is under the checksum.
     bytes.writeBigInt64BE(0n, batchAt.baseOffset);
     bytes.writeInt32BE(-1, batchAt.leaderEpoch);
-    bytes.writeInt16BE(codecBits(batch.codec), batchAt.attributes);
     return {
       bytes,
+      proved: { attributes: codecBits(batch.codec) },
       recordCount,
       runs: [{ sourceOffset: baseOffset, index: 0, length: recordCount }],
       nextSourceOffset: batch.lastOffset + 1,
       maxTimestamp: Number(batch.maxTimestamp),
-      release: () => pooled.release(),
+      release,
     };
+  }
+
+  #copy(bytes: Buffer): { readonly bytes: Buffer; readonly release: () => void } {
+    const pooled = this.#pool.take(bytes.length);
+    bytes.copy(pooled.bytes);
+    return { bytes: pooled.bytes.subarray(0, bytes.length), release: () => pooled.release() };
   }
 }

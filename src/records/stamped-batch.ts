@@ -16,6 +16,8 @@ export interface StampedRun {
 export interface StampedBatch {
   /** A whole record batch v2; base offset 0; producer fields and CRC are set by `seal`. */
   readonly bytes: Buffer;
+  /** Its CRC holds as long as nothing is changed; these attributes are still to be set. */
+  readonly proved?: { readonly attributes: number };
   readonly recordCount: number;
   readonly runs: readonly StampedRun[];
   /** Every source offset below it, from the previous batch's on, is in here or is not copied. */

@@ -82,7 +82,10 @@ export function encodeFetchById(request: FetchRequest, ids: ReadonlyMap<string, 
   return writer.bytes;
 }
 
-export function readFetchByName(body: Buffer, release: () => void): FetchResponse {
+/** Of the body, which records are views of. */
+type FetchMemory = Pick<FetchResponse, 'hold' | 'release'>;
+
+export function readFetchByName(body: Buffer, memory: FetchMemory): FetchResponse {
   const reader = new WireReader(body);
   const throttleMs = reader.int32();
   const errorCode = reader.int16();
@@ -96,13 +99,13 @@ export function readFetchByName(body: Buffer, release: () => void): FetchRespons
       return { ...known, aborted, records: reader.bytes() };
     });
   });
-  return { partitions: topics.flat(), throttleMs, release };
+  return { partitions: topics.flat(), throttleMs, ...memory };
 }
 
 export function readFetchById(
   body: Buffer,
   ids: ReadonlyMap<string, string>,
-  release: () => void,
+  memory: FetchMemory,
 ): FetchResponse {
   const names = new Map([...ids].map(([name, id]) => [id, name]));
   const reader = new WireReader(body);
@@ -127,7 +130,7 @@ export function readFetchById(
     reader.skipTags();
     return partitions;
   });
-  return { partitions: topics.flat(), throttleMs, release };
+  return { partitions: topics.flat(), throttleMs, ...memory };
 }
 
 function readOffsets(

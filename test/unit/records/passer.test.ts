@@ -4,6 +4,7 @@ import { crc32c } from '@node-rs/crc32';
 import fc from 'fast-check';
 import { BufferPool } from '../../../src/base/buffer-pool.ts';
 import { isMeshError } from '../../../src/base/errors.ts';
+import { SharedMemory } from '../../../src/base/shared-memory.ts';
 import { attributeBits, batchAt } from '../../../src/records/batch-header.ts';
 import {
   encodeBatch,
@@ -13,7 +14,7 @@ import {
 import type { Codec } from '../../../src/records/codecs.ts';
 import { originKeyBytes } from '../../../src/records/origin.ts';
 import { Passer, type PasserOptions } from '../../../src/records/passer.ts';
-import { sealBatch } from '../../../src/records/seal.ts';
+import { resealBatch } from '../../../src/records/seal.ts';
 import type {
   AbortedTransaction,
   SkippedCounts,
@@ -134,18 +135,46 @@ describe('Passer', () => {
       const source = encodeBatch(records, { ...options, producerEpoch: 3, baseSequence: 900 });
       source.writeInt32BE(12, batchAt.leaderEpoch);
       const [batch, ...more] = passed(passer(), source, 70).batches;
-      assert.ok(batch !== undefined && more.length === 0);
-      sealBatch(batch.bytes, { producerId: 9n, producerEpoch: 1, baseSequence: 4 });
-      const wanted = encodeBatch(records, {
-        codec,
-        producerId: 9n,
-        producerEpoch: 1,
-        baseSequence: 4,
-      });
+      assert.ok(batch?.proved !== undefined && more.length === 0);
+      const producer = { producerId: 9n, producerEpoch: 1, baseSequence: 4 };
+      // The checksum too, although it is not made over the records again.
+      resealBatch(batch.bytes, producer, batch.proved.attributes);
+      const wanted = encodeBatch(records, { codec, ...producer });
       assert.deepEqual(batch.bytes, wanted, codec);
       assert.deepEqual(batch.bytes.subarray(61), source.subarray(61), codec);
       assert.deepEqual(batch.runs, [{ sourceOffset: 70, index: 0, length: 40 }]);
     }
+  });
+
+  test('what stands stays in the memory of its fetch, which is kept until all of it is let go', () => {
+    const first = encodeBatch(values('a', 'b'), {});
+    const opened = encodeBatch(values('c'), {
+      baseOffset: 2,
+      attributes: attributeBits.logAppendTime,
+    });
+    const last = encodeBatch(values('d'), { baseOffset: 3 });
+    const fetched = Buffer.concat([first, opened, last]);
+    const pool = new BufferPool();
+    let isGivenBack = false;
+    const memory = new SharedMemory(() => (isGivenBack = true));
+    const release = memory.hold();
+    const pieces = [...passer({ pool }).pieces(fetched, 0, [], Infinity, () => memory.hold())];
+    release();
+    const batches = pieces.flatMap((piece) => piece.batches);
+    assert.deepEqual(
+      batches.map(({ bytes }) => bytes.buffer === fetched.buffer),
+      [true, false, true],
+    );
+    assert.deepEqual(
+      landed({ ...pieces[0]!, batches }).map(({ value }) => String(value)),
+      [...['a', 'b', 'c', 'd']],
+    );
+    for (const batch of batches) {
+      assert.equal(isGivenBack, false);
+      batch.release();
+    }
+    assert.equal(isGivenBack, true);
+    assert.equal(pool.outBytes, 0);
   });
 
   test('what cannot stand as it is, and only that, is opened and written anew', () => {
