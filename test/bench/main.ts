@@ -39,7 +39,7 @@ const help = `npm run bench -- [WORK] [options]
   --replicators causeway,mm2   also causeway-pass, mm2-defaults
   --runs 3                  rounds; each measures every replicator once
   --partitions 4
-  --batch-bytes 16384       batch.size of the producer that loads the source
+  --batch-bytes 16384       batch.size of the producer that loads the source: several with commas
   --compare                 after each run of Causeway, compare the whole copy with its source
 
 For growth, besides records, of which the first counts, and runs:
@@ -76,6 +76,7 @@ For failover:
 
 For all:
   --write                   write the table to docs/benchmarks.md
+  --section NAME            into another section of it than that of the work
 `;
 
 const { values, positionals } = parseArgs({
@@ -106,22 +107,30 @@ const { values, positionals } = parseArgs({
     'batch-bytes': { type: 'string', default: '16384' },
     compare: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
+    section: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
+
+const [name = 'throughput'] = positionals;
 
 function loads(): Load[] {
   const sizes = values.sizes.split(',').map(Number);
   const counts = values.records.split(',').map(Number);
   return sizes.flatMap((bytesPerRecord, at) =>
-    values.codecs.split(',').map((codec) => ({
-      topic: `load-${bytesPerRecord}-${codec}`,
-      records: counts[at] ?? counts[0] ?? 0,
-      bytesPerRecord,
-      codec,
-      partitions: Number(values.partitions ?? 4),
-      batchBytes: Number(values['batch-bytes']),
-    })),
+    values.codecs.split(',').flatMap((codec) =>
+      values['batch-bytes']
+        .split(',')
+        .map(Number)
+        .map((batchBytes) => ({
+          topic: `load-${bytesPerRecord}-${codec}-${batchBytes}`,
+          records: counts[at] ?? counts[0] ?? 0,
+          bytesPerRecord,
+          codec,
+          partitions: Number(values.partitions ?? 4),
+          batchBytes,
+        })),
+    ),
   );
 }
 
@@ -143,7 +152,7 @@ async function throughput(): Promise<void> {
     runs: Number(values.runs),
     ...(values.compare ? { check: compare } : {}),
   });
-  publish('throughput', throughputTable(all, 'MM2 tuned'), values.write);
+  tell(throughputTable(all, 'MM2 tuned'));
 }
 
 /** Of records without key: what one takes in a batch besides its value. */
@@ -163,7 +172,7 @@ async function growth(): Promise<void> {
   await using stage = await Stage.open();
   const replicators = chosenReplicators(values.replicators);
   const found = await measureAll(stage, { loads: all, replicators, runs: Number(values.runs) });
-  publish('growth', throughputTable(found, 'MM2 tuned'), values.write);
+  tell(throughputTable(found, 'MM2 tuned'));
 }
 
 async function latencies(): Promise<void> {
@@ -175,7 +184,7 @@ async function latencies(): Promise<void> {
     seconds: Number(values.seconds),
     runs: Number(values.runs),
   });
-  publish('latency', found, values.write);
+  tell(found);
 }
 
 async function soaked(): Promise<void> {
@@ -190,7 +199,7 @@ async function soaked(): Promise<void> {
     codecs: codecs.filter(isCodec),
     partitions: Number(values.partitions ?? 4),
   });
-  publish('soak', found, values.write);
+  tell(found);
 }
 
 async function idle(): Promise<void> {
@@ -201,7 +210,7 @@ async function idle(): Promise<void> {
     hasMm2Topics: !values['no-mm2'],
     nodeArgs: values['node-args'].split(' ').filter((arg) => arg !== ''),
   });
-  publish('idle', idleTable(figures), values.write);
+  tell(idleTable(figures));
 }
 
 async function positions(): Promise<void> {
@@ -216,7 +225,7 @@ async function positions(): Promise<void> {
     };
     figures.push(await measurePositions(plan, version));
   }
-  publish('positions', positionsTable(figures), values.write);
+  tell(positionsTable(figures));
 }
 
 /** More than any of the links holds, so that the link's cap and delay alone count. */
@@ -230,7 +239,7 @@ async function catchUp(): Promise<void> {
   if (load === undefined) return;
   const caps = values.caps.split(',').map(Number);
   const plan = { load, caps, roundTripMs: Number(values['round-trip']), runs: Number(values.runs) };
-  publish('catchup', await catchup(stage, proxy, plan), values.write);
+  tell(await catchup(stage, proxy, plan));
 }
 
 async function failover(): Promise<void> {
@@ -241,7 +250,12 @@ async function failover(): Promise<void> {
     perSecond: Number(values.rate),
     seconds: Number(values.seconds),
   };
-  publish('failover', failoverTable(await measureFailovers(stage, plan, movers)), values.write);
+  tell(failoverTable(await measureFailovers(stage, plan, movers)));
+}
+
+/** Shows what was found; with --write in its section of the docs too. */
+function tell(found: string): void {
+  publish(values.section ?? name, found, values.write);
 }
 
 const works: Readonly<Record<string, () => Promise<void>>> = {
@@ -250,19 +264,18 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     await using stage = await Stage.open();
     const [load] = loads();
     const flow = `lane: ${values.lane}`;
-    if (load !== undefined) publish('profile', await profile(stage, load, flow), values.write);
+    if (load !== undefined) tell(await profile(stage, load, flow));
   },
   growth,
   latency: latencies,
   soak: soaked,
   catchup: catchUp,
-  codecs: async () => publish('codecs', await codecs(), values.write),
-  offsets: async () => publish('offsets', await offsetMaps(), values.write),
+  codecs: async () => tell(await codecs()),
+  offsets: async () => tell(await offsetMaps()),
   idle,
   positions,
   failover,
 };
-const [name = 'throughput'] = positionals;
 const work = works[name];
 if (values.help) process.stdout.write(help);
 else if (work === undefined) {

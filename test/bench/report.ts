@@ -85,9 +85,12 @@ export function idleTable(all: readonly IdleFigures[]): string {
 }
 
 function loadWords(load: Measured['load']): string {
-  const { records, bytesPerRecord, codec, partitions, recordsPerBatch } = load;
+  const { records, bytesPerRecord, codec, partitions, recordsPerBatch, batchBytes } = load;
   const text = `${records.toLocaleString('en')} x ${bytesPerRecord} B, ${codec}`;
-  const batches = recordsPerBatch === undefined ? '' : `, ${recordsPerBatch} a batch`;
+  const batches =
+    recordsPerBatch === undefined
+      ? `, batches of ${batchBytes / 1024} KiB`
+      : `, ${recordsPerBatch} a batch`;
   return `${text}, ${partitions} partitions${batches}`;
 }
 
