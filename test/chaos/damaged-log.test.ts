@@ -86,21 +86,21 @@ function turnOver(site: SandboxSite): void {
   for (const [index, { at, bits }] of damages.entries()) {
     const file = path.join(data, `${topic}-${index + 1}`, '00000000000000000000.log');
     const log = readFileSync(file);
-    const place = placeOfBatch(log) + at;
+    const place = placeOfBatch(file, log) + at;
     log[place] = log[place]! ^ bits;
     writeFileSync(file, log);
   }
 }
 
-const places = new Map<number, number>();
+const places = new Map<string, number>();
 
-/** Logs of one size were written alike; found before there is damage, it is where it was. */
-function placeOfBatch(log: Buffer): number {
-  const known = places.get(log.length);
+/** Found before there is damage, it is where it was. */
+function placeOfBatch(file: string, log: Buffer): number {
+  const known = places.get(file);
   if (known !== undefined) return known;
   for (const { from } of completeBatches(log)) {
     if (readOffset(log, from) !== badOffset) continue;
-    places.set(log.length, from);
+    places.set(file, from);
     return from;
   }
   throw new Error(`no batch at ${badOffset}`);
