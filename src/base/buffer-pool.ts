@@ -1,8 +1,7 @@
 /**
  * Buffers for the two hot paths: responses of a fetch and stamped batches. Memory that was touched
  * before costs no page faults, and those were most of the price of receiving (see
- * docs/benchmarks.md). Sizes are powers of two; what is given back is kept up to a bound, and while all
- * that is out and kept is below another.
+ * docs/benchmarks.md). Sizes are powers of two; what is given back is kept up to a bound.
  */
 export interface PooledBuffer {
   /** At least as long as was asked for; contents are arbitrary. */
@@ -16,13 +15,11 @@ const sizeMin = 4096;
 export class BufferPool {
   readonly #free = new Map<number, Buffer[]>();
   readonly #keptBytesMax: number;
-  readonly #allBytesMax: number;
   #keptBytes = 0;
   #outBytes = 0;
 
-  constructor(keptBytesMax = 64 * 1024 * 1024, allBytesMax = 96 * 1024 * 1024) {
+  constructor(keptBytesMax = 64 * 1024 * 1024) {
     this.#keptBytesMax = keptBytesMax;
-    this.#allBytesMax = allBytesMax;
   }
 
   /** Bytes handed out and not yet given back. */
@@ -50,9 +47,8 @@ export class BufferPool {
   }
 
   #keep(buffer: Buffer): void {
-    const kept = this.#keptBytes + buffer.length;
-    if (kept > this.#keptBytesMax || kept + this.#outBytes > this.#allBytesMax) return;
-    this.#keptBytes = kept;
+    if (this.#keptBytes + buffer.length > this.#keptBytesMax) return;
+    this.#keptBytes += buffer.length;
     const list = this.#free.get(buffer.length);
     if (list === undefined) this.#free.set(buffer.length, [buffer]);
     else list.push(buffer);

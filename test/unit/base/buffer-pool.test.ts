@@ -26,14 +26,3 @@ test('counts what is out, and keeps no more than its bound', () => {
   assert.equal(pool.take(1).bytes, one.bytes);
   assert.notEqual(pool.take(1).bytes, two.bytes);
 });
-
-test('while much is out little is kept', () => {
-  const pool = new BufferPool(4 * 4096, 3 * 4096);
-  const [one, two, three] = [pool.take(1), pool.take(1), pool.take(1)];
-  const four = pool.take(1);
-  four.release();
-  assert.notEqual(pool.take(1).bytes, four.bytes);
-  for (const some of [one, two]) some.release();
-  assert.equal(pool.take(1).bytes, two.bytes);
-  three.release();
-});
