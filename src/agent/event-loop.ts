@@ -24,12 +24,18 @@ const waitFamily = {
   type: 'counter',
 } as const;
 
-/** Returns what ends it. */
-export function watchEventLoop({ clock, metrics }: Pick<Deps, 'clock' | 'metrics'>): () => void {
+/**
+ * Returns what ends it.
+ * @param startMs not looked at: while modules are loaded nothing waits for anything yet
+ */
+export function watchEventLoop(
+  { clock, metrics }: Pick<Deps, 'clock' | 'metrics'>,
+  startMs = 1_000,
+): () => void {
   const cpuWait = openCpuWait();
   let [longestMs, earlierMs] = [0, 0];
-  let [lookedMs, waitedMs] = [clock.monotonicMs(), cpuWait.totalMs()];
-  let windowEndMs = lookedMs + windowMs;
+  let [lookedMs, waitedMs] = [0, 0];
+  let windowEndMs = clock.monotonicMs() + windowMs;
   const look = (): void => {
     const [nowMs, nowWaitedMs] = [clock.monotonicMs(), cpuWait.totalMs()];
     const blockedMs = nowMs - lookedMs - lookMs - (nowWaitedMs - waitedMs);
@@ -41,7 +47,10 @@ export function watchEventLoop({ clock, metrics }: Pick<Deps, 'clock' | 'metrics
     }
     cancel = clock.after(lookMs, look);
   };
-  let cancel = clock.after(lookMs, look);
+  let cancel = clock.after(startMs, () => {
+    [lookedMs, waitedMs] = [clock.monotonicMs(), cpuWait.totalMs()];
+    cancel = clock.after(lookMs, look);
+  });
   const forgetBlock = metrics.collect(blockFamily, () => [
     { labels: {}, value: Math.max(earlierMs, longestMs) / 1000 },
   ]);

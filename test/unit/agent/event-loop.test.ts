@@ -7,7 +7,7 @@ import { MetricRegistry } from '../../../src/base/metrics.ts';
 
 test('the longest block is told, and no more than that', async () => {
   const metrics = new MetricRegistry();
-  const stop = watchEventLoop({ clock: systemClock, metrics });
+  const stop = watchEventLoop({ clock: systemClock, metrics }, 0);
   const told = (): number | undefined =>
     [...metrics.samples('causeway_event_loop_block_seconds')][0]?.value;
   await sleep(60);
