@@ -19,6 +19,10 @@ import {
 import type { ControlStore } from './control-store.ts';
 import type { FlowRunner } from './flow-runner.ts';
 
+const dayMs = 24 * 3_600_000;
+/** Who means longer means without an end. */
+const aheadMsMax = 3_653 * dayMs;
+
 export interface FlowCommandParts {
   readonly controls: ControlStore;
   /** @throws MeshError precondition when this agent does not run it */
@@ -78,9 +82,13 @@ export class FlowCommands {
 
   #now({ untilMs, ...said }: Omit<Said, 'atMs'>): Said {
     const atMs = this.#deps.clock.nowMs();
-    if (untilMs === undefined || untilMs > atMs) return { ...said, atMs, untilMs };
-    const found = new Date(untilMs).toISOString();
-    throw new MeshError('usage', `until: found ${found}, wanted a time that is yet to come`);
+    const isSoon = untilMs !== undefined && untilMs > atMs && untilMs - atMs <= aheadMsMax;
+    if (untilMs === undefined || isSoon) return { ...said, atMs, untilMs };
+    // Later than any date that can be written, it is a number.
+    const found =
+      untilMs > atMs ? `${(untilMs - atMs) / dayMs} days` : new Date(untilMs).toISOString();
+    const text = `until: found ${found}, wanted a time that is yet to come, within ten years`;
+    throw new MeshError('usage', text);
   }
 
   #tell(kind: 'paused' | 'resumed' | 'limited', place: FlowPlace, text: string): void {

@@ -166,7 +166,7 @@ export const errorTable = {
   peer_rejected: row(
     'operator',
     'PERMISSION_DENIED',
-    'The peer does not belong to this mesh: compare mesh name, site name and certificates.',
+    'The peer does not belong to this mesh: compare the name of the mesh and of the site.',
   ),
   port_in_use: row(
     'operator',

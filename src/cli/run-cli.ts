@@ -27,7 +27,7 @@ export function processIo(exitNow: (code: number) => void): CliIo {
     cwd: process.cwd(),
     clock: systemClock,
     exitNow,
-    user: process.env['USER'] ?? userInfo().username,
+    user: process.env['USER'] ?? userName(),
     onSignal: (listener) => {
       const onInterrupt = (): void => listener('SIGINT');
       const onTerminate = (): void => listener('SIGTERM');
@@ -39,6 +39,15 @@ export function processIo(exitNow: (code: number) => void): CliIo {
       };
     },
   };
+}
+
+/** In a container the user often has a number only. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 /** Commands are loaded when they are asked for: most need little of the whole. */

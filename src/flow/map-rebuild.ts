@@ -50,15 +50,17 @@ export async function rebuildMap(
   return { isCut: false };
 }
 
-/** Only runs below `sourceTo`, each after the one before: nothing is told twice. */
+/** Only what is below `sourceTo` and behind all before it: nothing is told twice. */
 function ascending(runs: readonly Run[], sourceTo: number): Run[] {
   const kept: Run[] = [];
   let next = -1;
   for (const run of runs) {
-    const length = Math.min(run.length, sourceTo - run.sourceOffset);
-    if (length <= 0 || run.sourceOffset < next) continue;
-    kept.push({ ...run, length });
-    next = run.sourceOffset + length;
+    const known = Math.max(0, next - run.sourceOffset);
+    const [sourceOffset, targetOffset] = [run.sourceOffset + known, run.targetOffset + known];
+    const length = Math.min(run.length - known, sourceTo - sourceOffset);
+    if (length <= 0) continue;
+    kept.push({ sourceOffset, targetOffset, length });
+    next = sourceOffset + length;
   }
   return kept;
 }

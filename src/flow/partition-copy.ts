@@ -189,7 +189,7 @@ export class PartitionCopy {
     this.#isHeld = false;
   }
 
-  /** Resolves when nothing refers to the fetched memory any more. */
+  /** Resolves when nothing refers to the fetched memory any more, but for what holds it. */
   async onFetched(fetched: Fetched, requestedOffset: number): Promise<void> {
     const copying = this.#copying;
     // An answer from an earlier tenure, or from a leader that the partition has left.
@@ -216,7 +216,6 @@ export class PartitionCopy {
   }
 
   // --- what TargetWriter asks and tells
-
   get window(): SendWindow | undefined {
     return this.#copying?.window;
   }
@@ -396,8 +395,11 @@ export class PartitionCopy {
     const { fetchPosition } = copying;
     const pieces = copying.lane.pieces(records, fetchPosition, aborted, pieceBytes, hold);
     for (const piece of pieces) {
-      // Leaving the loop gives back what was being built.
-      if (copying.window.isBroken || this.#copying !== copying) return;
+      // Leaving the loop gives back only what was being built.
+      if (copying.window.isBroken || this.#copying !== copying) {
+        for (const batch of piece.batches) batch.release();
+        return;
+      }
       this.#take(copying, piece);
       if (piece.batches.length > 0) await nextTurn();
     }

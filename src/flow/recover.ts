@@ -71,16 +71,29 @@ export function recover(recovery: Recovery, { end, found }: Tail): Recovered {
   // Where a copy cannot be told the map has a gap: what it says of that are lower bounds.
   const gapEnd = found.isCut ? (found.runs[0]?.sourceOffset ?? 0) : 0;
   const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset), gapEnd);
-  let position = scanned;
-  const unknown: Run[] = [];
-  for (const run of found.runs) {
-    if (run.sourceOffset < position) continue; // known already
-    unknown.push(run);
-    position = run.sourceOffset + run.length;
-  }
+  const unknown = runsFrom(found.runs, scanned);
+  const last = unknown.at(-1);
+  const position = last === undefined ? scanned : last.sourceOffset + last.length;
   map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
   map.fill(unknown, scanned, position);
   return { position, unmapped: stillUnmapped(recovery) };
+}
+
+/**
+ * What is behind that source offset, which may lie within a run: the map goes on being told of what
+ * the former holder stored while the tail is read.
+ */
+function runsFrom(runs: readonly Run[], sourceFrom: number): Run[] {
+  const kept: Run[] = [];
+  let next = sourceFrom;
+  for (const { sourceOffset, targetOffset, length } of runs) {
+    const known = Math.max(0, next - sourceOffset);
+    if (known >= length) continue;
+    const [source, target] = [sourceOffset + known, targetOffset + known];
+    kept.push({ sourceOffset: source, targetOffset: target, length: length - known });
+    next = sourceOffset + length;
+  }
+  return kept;
 }
 
 /** Copies vanished: what the map says of them, and what stands behind, counts no longer. */

@@ -41,6 +41,8 @@ export class SendWindow {
   /** Batches at the end of the queue that may not be sent yet. */
   #held = 0;
   #mustRepeat = false;
+  /** Something was answered in a way that ends it: nothing more is sent. */
+  #isEnding = false;
   #isBroken = false;
   #onSettled: (() => void) | undefined;
 
@@ -95,7 +97,7 @@ export class SendWindow {
 
   /** The next batch to send, sealed; undefined when nothing may be sent now. */
   next(): Pending | undefined {
-    if (this.#isBroken || this.#mustRepeat) return undefined;
+    if (this.#isBroken || this.#isEnding || this.#mustRepeat) return undefined;
     const again = this.#sent.find((slot) => !slot.isOutstanding);
     if (again !== undefined) return this.#send(again);
     const batch = this.#queue.length > this.#held ? this.#queue[0] : undefined;
@@ -143,8 +145,9 @@ export class SendWindow {
     return slot.attempts;
   }
 
-  /** Answered in a way that ends this window: `breakOff` follows. */
+  /** Answered in a way that ends this window: `breakOff` follows, nothing is sent any more. */
   answered(pending: Pending): void {
+    this.#isEnding = true;
     this.#answered(pending as Slot);
   }
 

@@ -24,7 +24,8 @@ const emptyAnswersMax = 3;
 const shortWaitMs = 100;
 /**
  * What a partition sends on as it is stays in the memory of the fetch when it is most of that, one
- * of so many parts at least; else one that cannot be sent would keep what belongs to others.
+ * of so many parts at least; else one that cannot be sent would keep what belongs to others. What
+ * was rolled back is not sent.
  */
 const heldPartsMax = 4;
 /** A connection that was needed for catching up only is closed after so long without use. */
@@ -250,7 +251,8 @@ export class SourceReader {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
-        const isMost = fetched.records.length * heldPartsMax >= bytes;
+        const isSent = fetched.aborted.length === 0;
+        const isMost = isSent && fetched.records.length * heldPartsMax >= bytes;
         await found.copy.onFetched({ ...fetched, hold: isMost ? hold : undefined }, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
       }

@@ -68,13 +68,9 @@ const groupMode = z.strictObject({
   mode: z.enum(['single', 'local', 'everywhere', 'off']),
   home: siteName.optional(),
 });
-const groups = z.strictObject({
-  include: z.array(pattern).default(['.*']),
-  exclude: z.array(pattern).default([]),
+/** A home belongs to a group, not to a flow: mode and moves are said in `defaults` alone. */
+const defaultGroups = names.extend({
   modes: z.record(z.string(), groupMode).default({}),
-});
-/** A home belongs to a group, not to a flow: how it moves is said in `defaults` alone. */
-const defaultGroups = groups.extend({
   homeIdle: z
     .string()
     .regex(durationPattern, 'a time such as 30s or 2m')
@@ -107,7 +103,7 @@ const laneChoice = z.union(
 
 const flowSettings = {
   topics: names.optional(),
-  groups: groups.optional(),
+  groups: names.optional(),
   start: z.enum(['earliest', 'latest']).optional(),
   lane: laneChoice.optional(),
   forward: z.array(siteName).optional(),

@@ -160,7 +160,7 @@ function model(file: TopologyFile, source: string): Topology {
     version: file.version,
     sites,
     flows: declared.map((flow) => flowOf(flow, file.defaults)),
-    groups: groupsOf(file.defaults.groups),
+    groups: groupsOf(file.defaults.groups, file.defaults.groups?.modes),
     homeIdleMs: parseDuration(file.defaults.groups?.homeIdle ?? '') ?? homeIdleMsDefault,
     retiredSites: file.retiredSites.map((name) => siteName(name)),
     mm2: file.mm2,
@@ -231,8 +231,11 @@ function laneOf(lane: FlowPart['lane'] = 'stamp'): LaneChoice {
   };
 }
 
-function groupsOf(groups: FlowPart['groups']): GroupSettings {
-  const modes = Object.entries(groups?.modes ?? {}).map(([group, { mode, home }]) => [
+type FileModes = NonNullable<TopologyFile['defaults']['groups']>['modes'];
+
+/** Modes are those of a group, wherever it is: a flow has none of its own. */
+function groupsOf(groups: FlowPart['groups'], modesOf: FileModes = {}): GroupSettings {
+  const modes = Object.entries(modesOf).map(([group, { mode, home }]) => [
     group,
     { mode, home: home === undefined ? undefined : siteName(home) },
   ]);

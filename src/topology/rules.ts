@@ -2,7 +2,6 @@
  * What must hold between different places of the file. Every broken rule is told, not only the
  * first.
  */
-import type { SiteName } from '../base/ids.ts';
 import type { TopologyFile } from './file-schema.ts';
 import { isAllPass } from './lane.ts';
 import { proveRoutes } from './loop-proof.ts';
@@ -105,27 +104,20 @@ function doubleFlows(file: TopologyFile): Problem[] {
 function homes(file: TopologyFile): Problem[] {
   const sites = declared(file);
   const problems: Problem[] = [];
-  const check = (
-    modes: Record<string, { mode: string; home?: SiteName | string | undefined }>,
-    at: ProblemPath,
-  ): void => {
-    for (const [group, { mode, home }] of Object.entries(modes)) {
-      const path = [...at, 'groups', 'modes', group];
-      if (mode === 'single' && home === undefined) {
-        problems.push({ path, message: `group ${group}: mode single wants a home: a site` });
-      }
-      if (home !== undefined && !sites.has(home)) {
-        const message = `group ${group}: no site ${home}; declared are ${list(sites)}`;
-        problems.push({ path: [...path, 'home'], message });
-      }
-      if (home !== undefined && mode !== 'single') {
-        const message = `group ${group}: mode ${mode} has no home`;
-        problems.push({ path: [...path, 'home'], message });
-      }
+  for (const [group, { mode, home }] of Object.entries(file.defaults.groups?.modes ?? {})) {
+    const path = ['defaults', 'groups', 'modes', group];
+    if (mode === 'single' && home === undefined) {
+      problems.push({ path, message: `group ${group}: mode single wants a home: a site` });
     }
-  };
-  check(file.defaults.groups?.modes ?? {}, ['defaults']);
-  file.flows?.forEach(({ groups }, index) => check(groups?.modes ?? {}, ['flows', index]));
+    if (home !== undefined && !sites.has(home)) {
+      const message = `group ${group}: no site ${home}; declared are ${list(sites)}`;
+      problems.push({ path: [...path, 'home'], message });
+    }
+    if (home !== undefined && mode !== 'single') {
+      const message = `group ${group}: mode ${mode} has no home`;
+      problems.push({ path: [...path, 'home'], message });
+    }
+  }
   return problems;
 }
 

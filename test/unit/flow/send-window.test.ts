@@ -107,3 +107,11 @@ test('acknowledgements out of order are a defect', () => {
   assert.equal(window.isHead(sent[1]!), false);
   assert.throws(() => window.acknowledged(sent[1]!), /in order/);
 });
+
+test('after an answer that ends it nothing is sent any more, least of all the same again', () => {
+  const window = windowWith([made(1, 10), made(1, 10), made(1)], 100);
+  const sent = all(window);
+  assert.equal(sent.length, 1, 'one that is old goes alone');
+  window.answered(sent[0]!);
+  assert.equal(window.next(), undefined);
+});

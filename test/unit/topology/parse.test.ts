@@ -68,6 +68,12 @@ describe('topology files', () => {
       problemsOf(`${pair}flows: [${flow}]\n`).join(),
       /unknown key flows.0.groups.homeIdle/,
     );
+    // So is how a group is used: said of a flow it would be overlooked.
+    const mode = '{from: east, to: west, groups: {modes: {audit: {mode: local}}}}';
+    assert.match(
+      problemsOf(`${pair}flows: [${mode}]\n`).join(),
+      /unknown key flows.0.groups.modes/,
+    );
   });
 
   test('a flow key replaces its default as a whole', () => {
