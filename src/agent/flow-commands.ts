@@ -82,11 +82,12 @@ export class FlowCommands {
 
   #now({ untilMs, ...said }: Omit<Said, 'atMs'>): Said {
     const atMs = this.#deps.clock.nowMs();
-    const isSoon = untilMs !== undefined && untilMs > atMs && untilMs - atMs <= aheadMsMax;
-    if (untilMs === undefined || isSoon) return { ...said, atMs, untilMs };
+    const aheadMs = (untilMs ?? Infinity) - atMs;
+    if (untilMs === undefined || (aheadMs > 0 && aheadMs <= aheadMsMax))
+      return { ...said, atMs, untilMs };
     // Later than any date that can be written, it is a number.
     const found =
-      untilMs > atMs ? `${(untilMs - atMs) / dayMs} days` : new Date(untilMs).toISOString();
+      aheadMs > 0 ? `${Math.round(aheadMs / dayMs)} days` : new Date(untilMs).toISOString();
     const text = `until: found ${found}, wanted a time that is yet to come, within ten years`;
     throw new MeshError('usage', text);
   }

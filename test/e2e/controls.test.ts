@@ -147,6 +147,12 @@ describe('pauses and limits', () => {
     ['no duration', ['pause', flow, '--for', '5y'], 2, /--for: found "5y", wanted a duration/],
     ['no time', ['pause', flow, '--until', 'soon'], 2, /--until: found "soon", wanted an ISO/],
     ['the past', ['pause', flow, '--until', '2020-01-01'], 2, /wanted a time that is yet to come/],
+    [
+      'too far',
+      ['pause', flow, '--for', '100000000d'],
+      2,
+      /found 100000000 days, .* within ten years/,
+    ],
     ['two ends', ['pause', flow, '--for', '1h', '--until', '2030-01-01'], 2, /wanted one of them/],
     ['no size', ['limit', flow, '20MX'], 2, /size: found "20MX", wanted 20MiB/],
     ['nothing', ['limit', flow, '0'], 2, /size: found "0", wanted 20MiB/],
