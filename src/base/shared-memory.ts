@@ -1,3 +1,6 @@
+/** Keeps memory; returns how to let go of it. */
+export type Hold = () => () => void;
+
 /** Memory with several holders: given back when the last of them lets go. */
 export class SharedMemory {
   readonly #giveBack: () => void;

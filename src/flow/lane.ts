@@ -1,7 +1,8 @@
 /** How one partition is carried during one tenure: with stamps, or with a journal. */
 import type { MeshError } from '../base/errors.ts';
+import type { Hold } from '../base/shared-memory.ts';
 import type { FetchedPartition } from '../kafka/cluster.ts';
-import { Passer, type Hold } from '../records/passer.ts';
+import { Passer } from '../records/passer.ts';
 import type { AbortedTransaction, StampedBatch, StampResult } from '../records/stamped-batch.ts';
 import { Stamper } from '../records/stamper.ts';
 import type { Lane } from '../topology/model.ts';

@@ -7,8 +7,8 @@
  * partition whose map is still missing begins it anew. Ends where the pass lane wrote: what it
  * copied carries no stamps, and the map knew it alone.
  */
-import type { Run } from '../offsets/run.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
+import { runsBetween } from './runs-between.ts';
 import type { TailReader } from './tail-reader.ts';
 
 const windowRecords = 200_000;
@@ -35,7 +35,7 @@ export async function rebuildMap(
   while (end > unmapped.from && !signal.aborted) {
     const begin = Math.max(unmapped.from, end - windowRecords);
     const { runs, isCut } = await reader.read(begin, end, signal);
-    const fresh = ascending(runs, sourceTo);
+    const fresh = runsBetween(runs, 0, sourceTo);
     const first = fresh[0];
     // At the start of a log that was never trimmed, what precedes the first copy is known too.
     const isWhole = begin === 0 && !isCut;
@@ -48,19 +48,4 @@ export async function rebuildMap(
     end = begin;
   }
   return { isCut: false };
-}
-
-/** Only what is below `sourceTo` and behind all before it: nothing is told twice. */
-function ascending(runs: readonly Run[], sourceTo: number): Run[] {
-  const kept: Run[] = [];
-  let next = -1;
-  for (const run of runs) {
-    const known = Math.max(0, next - run.sourceOffset);
-    const [sourceOffset, targetOffset] = [run.sourceOffset + known, run.targetOffset + known];
-    const length = Math.min(run.length - known, sourceTo - sourceOffset);
-    if (length <= 0) continue;
-    kept.push({ sourceOffset, targetOffset, length });
-    next = sourceOffset + length;
-  }
-  return kept;
 }

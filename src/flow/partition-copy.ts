@@ -389,10 +389,10 @@ export class PartitionCopy {
     this.#progress.setSourceEnd(Number(fetched.lastStableOffset));
     copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
     const { aborted, hold } = fetched;
-    const { records, trouble } = await this.#gaps.check(fetched.records, copying.fetchPosition);
-    await copying.source.note(records, copying.fetchPosition);
-    this.#tellFirstRead(copying);
     const { fetchPosition } = copying;
+    const { records, trouble } = await this.#gaps.check(fetched.records, fetchPosition);
+    await copying.source.note(records, fetchPosition);
+    this.#tellFirstRead(copying);
     const pieces = copying.lane.pieces(records, fetchPosition, aborted, pieceBytes, hold);
     for (const piece of pieces) {
       // Leaving the loop gives back only what was being built.

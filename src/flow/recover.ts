@@ -7,11 +7,11 @@
  */
 import { MeshError } from '../base/errors.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
-import type { Run } from '../offsets/run.ts';
 import type { Lives } from './choose-lives.ts';
 import type { CopyKey, CopyRecord } from './copy-journal.ts';
 import type { Unmapped } from './map-rebuild.ts';
 import type { TailFound } from './tail-found.ts';
+import { runsBetween } from './runs-between.ts';
 import { findCut, positionLost, type TargetQuestion } from './target-check.ts';
 import { isPassed } from './topic-lanes.ts';
 
@@ -71,29 +71,13 @@ export function recover(recovery: Recovery, { end, found }: Tail): Recovered {
   // Where a copy cannot be told the map has a gap: what it says of that are lower bounds.
   const gapEnd = found.isCut ? (found.runs[0]?.sourceOffset ?? 0) : 0;
   const scanned = Math.max(map.scannedEnd ?? end.source, Number(record.startOffset), gapEnd);
-  const unknown = runsFrom(found.runs, scanned);
+  // The map went on being told what the former holder stored: `scanned` may lie within a run.
+  const unknown = runsBetween(found.runs, scanned, Infinity);
   const last = unknown.at(-1);
   const position = last === undefined ? scanned : last.sourceOffset + last.length;
   map.begin(nextTakeover(recovery), { source: position, target: marker + 1 });
   map.fill(unknown, scanned, position);
   return { position, unmapped: stillUnmapped(recovery) };
-}
-
-/**
- * What is behind that source offset, which may lie within a run: the map goes on being told of what
- * the former holder stored while the tail is read.
- */
-function runsFrom(runs: readonly Run[], sourceFrom: number): Run[] {
-  const kept: Run[] = [];
-  let next = sourceFrom;
-  for (const { sourceOffset, targetOffset, length } of runs) {
-    const known = Math.max(0, next - sourceOffset);
-    if (known >= length) continue;
-    const [source, target] = [sourceOffset + known, targetOffset + known];
-    kept.push({ sourceOffset: source, targetOffset: target, length: length - known });
-    next = sourceOffset + length;
-  }
-  return kept;
 }
 
 /** Copies vanished: what the map says of them, and what stands behind, counts no longer. */

@@ -23,9 +23,9 @@ const emptyAnswersMax = 3;
 /** While others are catching up: so that they are soon among those that are long-polled. */
 const shortWaitMs = 100;
 /**
- * What a partition sends on as it is stays in the memory of the fetch when it is most of that, one
- * of so many parts at least; else one that cannot be sent would keep what belongs to others. What
- * was rolled back is not sent.
+ * What a partition sends on as it is stays in the memory of the fetch when it is at least one of so
+ * many parts of that: what cannot be sent for a while would else keep what belongs to others, or
+ * what was rolled back and is never sent.
  */
 const heldPartsMax = 4;
 /** A connection that was needed for catching up only is closed after so long without use. */
@@ -251,9 +251,9 @@ export class SourceReader {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
-        const isSent = fetched.aborted.length === 0;
-        const isMost = isSent && fetched.records.length * heldPartsMax >= bytes;
-        await found.copy.onFetched({ ...fetched, hold: isMost ? hold : undefined }, found.offset);
+        const isLarge = fetched.records.length * heldPartsMax >= bytes;
+        const stays = isLarge && fetched.aborted.length === 0;
+        await found.copy.onFetched({ ...fetched, hold: stays ? hold : undefined }, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
       }
       return bytes;

@@ -11,6 +11,7 @@
  * proved, if they may stay where they are, with that checksum.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
+import type { Hold } from '../base/shared-memory.ts';
 import { AbortedFilter } from './aborted-filter.ts';
 import { attributeBits, batchAt, completeBatches } from './batch-header.ts';
 import { codecBits } from './codecs.ts';
@@ -34,9 +35,6 @@ export interface PasserOptions {
 /** Plain bytes for each byte that an opened batch has in the end: a guess. */
 const plainGuess = 4;
 const rewrittenBits = attributeBits.logAppendTime | attributeBits.deleteHorizon;
-
-/** Keeps the memory that a fetch came in; returns how to let go of it. */
-export type Hold = () => () => void;
 
 /** What has been made and not yet given. */
 class Piece {

@@ -81,7 +81,7 @@ export interface FlowSettings {
   readonly from: SiteName;
   readonly to: SiteName;
   readonly topics: NameFilter;
-  readonly groups: GroupSettings;
+  readonly groups: NameFilter;
   readonly start: 'earliest' | 'latest';
   readonly lane: LaneChoice;
   /** Sites whose topics, copied to `from`, this flow carries on to `to`. */
@@ -110,7 +110,7 @@ export interface Topology {
   readonly version: number;
   readonly sites: ReadonlyMap<SiteName, Site>;
   readonly flows: readonly FlowSettings[];
-  readonly groups: GroupSettings; // the defaults' groups: modes are looked up here
+  readonly groups: GroupSettings; // the defaults' groups
   /** So long a group's home has to be quiet, or silent, before it moves by itself. */
   readonly homeIdleMs: number;
   readonly retiredSites: readonly SiteName[];

@@ -7,7 +7,14 @@ import { parseByteSize } from './byte-size.ts';
 import { parseDuration } from './duration.ts';
 import { fileSchema, type FlowPart, type TopologyFile } from './file-schema.ts';
 import { stampOnly } from './lane.ts';
-import type { FlowSettings, GroupSettings, LaneChoice, Site, Topology } from './model.ts';
+import type {
+  FlowSettings,
+  GroupSettings,
+  LaneChoice,
+  NameFilter,
+  Site,
+  Topology,
+} from './model.ts';
 import { Places, topologyInvalid, type PlacedProblem } from './problems.ts';
 import { brokenRules } from './rules.ts';
 
@@ -160,7 +167,7 @@ function model(file: TopologyFile, source: string): Topology {
     version: file.version,
     sites,
     flows: declared.map((flow) => flowOf(flow, file.defaults)),
-    groups: groupsOf(file.defaults.groups, file.defaults.groups?.modes),
+    groups: groupsOf(file.defaults.groups),
     homeIdleMs: parseDuration(file.defaults.groups?.homeIdle ?? '') ?? homeIdleMsDefault,
     retiredSites: file.retiredSites.map((name) => siteName(name)),
     mm2: file.mm2,
@@ -201,7 +208,7 @@ function flowOf(flow: FlowPart & { from: string; to: string }, defaults: FlowPar
     from,
     to,
     topics: part.topics ?? everything,
-    groups: groupsOf(part.groups),
+    groups: filterOf(part.groups),
     start: part.start ?? 'earliest',
     lane: laneOf(part.lane),
     forward: (part.forward ?? [])
@@ -231,20 +238,21 @@ function laneOf(lane: FlowPart['lane'] = 'stamp'): LaneChoice {
   };
 }
 
-type FileModes = NonNullable<TopologyFile['defaults']['groups']>['modes'];
-
-/** Modes are those of a group, wherever it is: a flow has none of its own. */
-function groupsOf(groups: FlowPart['groups'], modesOf: FileModes = {}): GroupSettings {
-  const modes = Object.entries(modesOf).map(([group, { mode, home }]) => [
+function groupsOf(groups: TopologyFile['defaults']['groups']): GroupSettings {
+  const modes = Object.entries(groups?.modes ?? {}).map(([group, { mode, home }]) => [
     group,
     { mode, home: home === undefined ? undefined : siteName(home) },
   ]);
   return {
-    include: groups?.include ?? everything.include,
-    exclude: groups?.exclude ?? everything.exclude,
+    ...filterOf(groups),
     // Built from entries of just these types.
     modes: Object.fromEntries(modes) as GroupSettings['modes'],
   };
+}
+
+/** Without what else there is beside the names in the defaults. */
+function filterOf({ include, exclude }: NameFilter = everything): NameFilter {
+  return { include, exclude };
 }
 
 /** The same text for the same content, whatever the order of keys, comments or white space. */

@@ -117,20 +117,19 @@ const [name = 'throughput'] = positionals;
 function loads(): Load[] {
   const sizes = values.sizes.split(',').map(Number);
   const counts = values.records.split(',').map(Number);
+  const batchSizes = values['batch-bytes'].split(',').map(Number);
+  const kinds = values.codecs
+    .split(',')
+    .flatMap((codec) => batchSizes.map((batchBytes) => ({ codec, batchBytes })));
   return sizes.flatMap((bytesPerRecord, at) =>
-    values.codecs.split(',').flatMap((codec) =>
-      values['batch-bytes']
-        .split(',')
-        .map(Number)
-        .map((batchBytes) => ({
-          topic: `load-${bytesPerRecord}-${codec}-${batchBytes}`,
-          records: counts[at] ?? counts[0] ?? 0,
-          bytesPerRecord,
-          codec,
-          partitions: Number(values.partitions ?? 4),
-          batchBytes,
-        })),
-    ),
+    kinds.map(({ codec, batchBytes }) => ({
+      topic: `load-${bytesPerRecord}-${codec}-${batchBytes}`,
+      records: counts[at] ?? counts[0] ?? 0,
+      bytesPerRecord,
+      codec,
+      partitions: Number(values.partitions ?? 4),
+      batchBytes,
+    })),
   );
 }
 

@@ -19,7 +19,7 @@ import { until } from '../support/until.ts';
 import { judgeGroup, type GroupCounts, type LogRead } from './failover-judge.ts';
 
 const partitions = 2;
-const catchUpMsMax = 120_000;
+const catchUpMsMax = 60_000;
 
 export interface Story {
   readonly mesh: OwnMesh;

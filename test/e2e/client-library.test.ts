@@ -256,6 +256,7 @@ test('the library follows the group, and handles every record', async (context) 
   // Nobody but the Kafka at east is left, with the offsets that agents had kept in step there.
   await until('what was handled at west to be committed', () => settled('west'), 30_000);
   // Not at the ends of the logs there: behind the last copy stands the marker of a takeover.
+  // Members that were killed stay in the group until their sessions end.
   await until(
     'east to be in step',
     async () => {
@@ -264,7 +265,6 @@ test('the library follows the group, and handles every record', async (context) 
         return `${topic}/${partition}@${offset ?? '-'}`;
       });
       return found?.verdict === 'exact' && targets?.sort().join() === (await committed('east'));
-      // Members that were killed stay in the group until their sessions end.
     },
     60_000,
   );

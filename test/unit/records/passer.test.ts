@@ -167,7 +167,7 @@ describe('Passer', () => {
     );
     assert.deepEqual(
       landed({ ...pieces[0]!, batches }).map(({ value }) => String(value)),
-      [...['a', 'b', 'c', 'd']],
+      ['a', 'b', 'c', 'd'],
     );
     for (const batch of batches) {
       assert.equal(isGivenBack, false);
