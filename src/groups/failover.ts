@@ -13,10 +13,13 @@ import type { FailoverPlan, FailoverReport, TranslateAnswer } from './answer.ts'
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger, WrittenOffset } from './ledger.ts';
 import { idRefusals, movedHome, type IdAtHome, type IdFacts } from './stand-in.ts';
+import { isOpen } from './sync-plan.ts';
 
 export interface Refusal {
   readonly code: ErrorCode;
   readonly text: string;
+  /** What waiting may change: members that leave, maps that are still being loaded or read back. */
+  readonly mayPass: boolean;
 }
 
 export interface FailoverFacts {
@@ -75,31 +78,35 @@ function* refusalsOf(facts: FailoverFacts): Iterable<Refusal> {
   const { group, from, to } = answer;
   const into = ids.into?.group ?? group;
   if (site !== to) {
-    yield { code: 'precondition', text: `this agent is of ${site}: ask one of ${to}` };
+    const text = `this agent is of ${site}: ask one of ${to}`;
+    yield { code: 'precondition', text, mayPass: false };
   }
   if (answer.positions.length === 0) {
-    yield { code: 'group_unknown', text: `no position of group ${group} at ${from} is known` };
+    const text = `no position of group ${group} at ${from} is known`;
+    yield { code: 'group_unknown', text, mayPass: false };
   }
   yield* idRefusals(answer, ids, facts.overwrite);
   if ((membersThere ?? 0) > 0) {
     const text = `${from} is reachable and ${group} has ${membersThere} members there: stop them first`;
-    yield { code: 'group_active', text };
+    yield { code: 'group_active', text, mayPass: true };
   }
   if ((membersHere ?? 0) > 0) {
     const text = `${into} has ${membersHere} members at ${to}: stop them first`;
-    yield { code: 'group_active', text };
+    yield { code: 'group_active', text, mayPass: true };
   }
   const [foreign, ...more] = facts.foreignHere;
   if (foreign !== undefined && !facts.overwrite) {
     const { topic, partition, offset } = foreign;
     const others = more.length === 0 ? '' : ` and ${more.length} more`;
     const text = `${into} has commits of its own at ${to} (${topic}/${partition}@${offset}${others})`;
-    yield { code: 'precondition', text: `${text}: --overwrite replaces them` };
+    const way = '--overwrite replaces them';
+    yield { code: 'precondition', text: `${text}: ${way}`, mayPass: false };
   }
   const unknown = answer.positions.filter(({ certainty }) => certainty === 'unknown');
-  for (const { source, reason } of unknown.slice(0, 3)) {
-    const text = `${source.topic}/${source.partition} at ${from} cannot be translated: ${reason}`;
-    yield { code: 'precondition', text };
+  for (const position of unknown.slice(0, 3)) {
+    const { topic, partition } = position.source;
+    const text = `${topic}/${partition} at ${from} cannot be translated: ${position.reason}`;
+    yield { code: 'precondition', text, mayPass: unknown.every(isOpen) };
   }
 }
 

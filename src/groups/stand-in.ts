@@ -92,7 +92,7 @@ export function* idRefusals(
   overwrite: boolean,
 ): Iterable<Refusal> {
   const { group, from, to, mode, home } = answer;
-  const no = (text: string): Refusal => ({ code: 'precondition', text });
+  const no = (text: string): Refusal => ({ code: 'precondition', text, mayPass: false });
   if (mode === 'everywhere') {
     yield no(`${group} is of mode everywhere: its progress at ${to} is its own; nothing to do`);
   }

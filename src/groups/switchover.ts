@@ -101,14 +101,15 @@ async function look(
 ): Promise<Round> {
   const { group, from, to, as = group } = request;
   const { plan, refusals, ...made } = makePlan(facts);
-  // Members are not refused here but waited for.
-  const kept = refusals.filter(({ code }) => code !== 'group_active');
-  const waitingFor: string[] = [];
+  // What may pass is not refused here but waited for.
+  const kept = refusals.filter(({ mayPass }) => !mayPass);
+  const passing = refusals.filter(({ code, mayPass }) => mayPass && code !== 'group_active');
+  const waitingFor = passing.map(({ text }) => text);
   const isSilent = facts.membersThere === undefined;
   if (isSilent && watch.hasAnswered) waitingFor.push(`Kafka of ${from} to answer`);
   else if (isSilent) {
     const text = `Kafka of ${from} does not answer: when it is lost, use \`causeway failover\``;
-    kept.push({ code: 'precondition', text });
+    kept.push({ code: 'precondition', text, mayPass: false });
   }
   watch.hasAnswered ||= !isSilent;
   for (const [id, site, count] of [

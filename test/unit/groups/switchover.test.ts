@@ -29,6 +29,8 @@ interface World {
   end: bigint;
   copied: bigint;
   home: string;
+  /** Why the position cannot be translated. */
+  unknown?: TranslatedPosition['reason'] | undefined;
   executed: TranslatedPosition[][];
 }
 
@@ -61,7 +63,7 @@ function worldOf(script: Script): { world: World; parts: SwitchoverParts } {
 
 function partsOf(world: World, clock: Clock): SwitchoverParts {
   const position = (): TranslatedPosition => {
-    const { committed, copied } = world;
+    const { committed, copied, unknown } = world;
     const isHere = committed <= copied;
     const offset = (isHere ? committed : copied) + 1n;
     return {
@@ -72,6 +74,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
       notHereAtLeast: 0n,
       reread: isHere ? 0n : committed - copied,
       generation: 1,
+      ...(unknown !== undefined && { certainty: 'unknown', reason: unknown }),
     };
   };
   const facts = (): FailoverFacts => ({
@@ -175,6 +178,24 @@ describe('switchover', () => {
       world.executed.map(([moved]) => [moved?.target.offset, moved?.certainty]),
       [[11n, 'exact']],
     );
+  });
+
+  test('a map that is still being loaded is waited for; a topic that is not copied is refused', async () => {
+    const { world, parts } = worldOf((now) => {
+      now.unknown = now.nowMs < 3_000 ? 'no_map' : undefined;
+    });
+    assert.deepEqual(waits(await run(parts)), [
+      'orders/0 at east cannot be translated: no_map',
+      'executed',
+    ]);
+    assert.ok(world.nowMs >= 3_000);
+
+    const never = worldOf((now) => {
+      now.unknown = 'not_replicated';
+    });
+    await assert.rejects(run(never.parts), /cannot be translated: not_replicated/);
+    assert.equal(never.world.nowMs, 0);
+    assert.deepEqual(never.world.executed, []);
   });
 
   test('what a member committed as it left is read after it was gone', async () => {
