@@ -8,6 +8,7 @@ import tls from 'node:tls';
 import { BufferPool } from '../base/buffer-pool.ts';
 import type { Deps } from '../base/deps.ts';
 import { connectError } from './convert-error.ts';
+import { limitSession } from './session-limit.ts';
 import { Wire } from './wire.ts';
 
 export interface ClusterSettings {
@@ -64,8 +65,6 @@ const silent = {
 
 const readBytes = 256 * 1024;
 const keepAliveMs = 30_000;
-/** A session that the broker limits in time is left before it ends, and another one opened. */
-const renewBefore = 0.8;
 
 export async function openWire(
   settings: ClusterSettings,
@@ -110,7 +109,8 @@ export async function openWire(
     });
     sink.wire = wire;
     if (settings.tls !== undefined) socket.on('data', (bytes: Buffer) => wire.receive(bytes));
-    limitSession(wire, connection, deps);
+    const lifetimeMs = Number(connection.sessionLifetime.toString());
+    limitSession(lifetimeMs, socket, () => void wire[Symbol.asyncDispose](), deps.clock);
     return wire;
   } catch (error) {
     connection?.socket?.on('error', () => undefined);
@@ -129,13 +129,6 @@ function versionsOf(broker: KafkaJsBroker): ReadonlyMap<number, number> {
   return new Map(
     Object.entries(broker.versions).map(([key, { maxVersion }]) => [Number(key), maxVersion]),
   );
-}
-
-/** KIP-368: the broker closes a connection whose authentication has grown too old. */
-function limitSession(wire: Wire, connection: KafkaJsConnection, deps: Deps): void {
-  const lifetimeMs = Number(connection.sessionLifetime.toString());
-  if (lifetimeMs <= 0) return;
-  deps.clock.after(lifetimeMs * renewBefore, () => void wire[Symbol.asyncDispose]());
 }
 
 type SocketFactory = (options: { host: string; port: number; onConnect: () => void }) => Socket;
