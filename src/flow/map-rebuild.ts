@@ -7,6 +7,8 @@
  * partition whose map is still missing begins it anew. Ends where the pass lane wrote: what it
  * copied carries no stamps, and the map knew it alone.
  */
+import { errorMessage } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
 import type { MapWriter } from '../offsets/map-book.ts';
 import { runsBetween } from './runs-between.ts';
 import type { TailReader } from './tail-reader.ts';
@@ -24,7 +26,33 @@ export interface Unmapped {
   readonly isContinued: boolean;
 }
 
+export interface Rebuild {
+  /** undefined: the map knows it all. */
+  readonly unmapped: Unmapped | undefined;
+  readonly reader: TailReader;
+  readonly map: MapWriter;
+}
+
+/** Until it is done or cut short; never rejects: what was not read back is told to the log. */
 export async function rebuildMap(
+  { unmapped, reader, map }: Rebuild,
+  log: Log,
+  names: Record<string, unknown>,
+  signal: AbortSignal,
+): Promise<void> {
+  if (unmapped === undefined) return;
+  const { from, to } = unmapped;
+  log.info({ ...names, from, to }, 'offset map: reading back');
+  try {
+    const { isCut } = await readBack(unmapped, reader, map, signal);
+    const text = isCut ? 'read back, up to copies of the pass lane' : 'read back';
+    if (!signal.aborted) log.info(names, `offset map: ${text}`);
+  } catch (error) {
+    log.warn({ ...names, why: errorMessage(error) }, 'offset map: not read back');
+  }
+}
+
+async function readBack(
   unmapped: Unmapped,
   reader: TailReader,
   map: MapWriter,

@@ -216,6 +216,7 @@ export class PartitionCopy {
   }
 
   // --- what TargetWriter asks and tells
+
   get window(): SendWindow | undefined {
     return this.#copying?.window;
   }
@@ -313,7 +314,7 @@ export class PartitionCopy {
       this.#copying = this.#begin(tenure, resolve);
       this.#tellFirstRead(this.#copying);
       this.#enter('copying', this.#copying.lane.why);
-      void this.#rebuild(tenure, rebuild.signal);
+      void rebuildMap(tenure, this.#context.deps.log, this.#names(), rebuild.signal);
       stop = () => resolve(new MeshError('aborted', 'stopped'));
       signal.addEventListener('abort', stop, { once: true });
       reader.add(this);
@@ -331,23 +332,6 @@ export class PartitionCopy {
     }
     writer.forget(this);
     return trouble;
-  }
-
-  async #rebuild(tenure: Tenure, signal: AbortSignal): Promise<void> {
-    const { unmapped, reader, map } = tenure;
-    if (unmapped === undefined) return;
-    const { log } = this.#context.deps;
-    log.info(
-      { ...this.#names(), from: unmapped.from, to: unmapped.to },
-      'offset map: reading back',
-    );
-    try {
-      const { isCut } = await rebuildMap(unmapped, reader, map, signal);
-      const text = isCut ? 'read back, up to copies of the pass lane' : 'read back';
-      if (!signal.aborted) log.info(this.#names(), `offset map: ${text}`);
-    } catch (error) {
-      log.warn({ ...this.#names(), why: errorMessage(error) }, 'offset map: not read back');
-    }
   }
 
   #begin(tenure: Tenure, end: (trouble: MeshError) => void): Copying {
