@@ -1,12 +1,13 @@
 /** What happened to groups: kept in `__causeway-events` like what happens to flows, and logged. */
 import type { SiteName } from '../base/ids.ts';
-import type { FailoverReport } from './answer.ts';
+import type { FailoverReport, GroupHome } from './answer.ts';
 import { atHome } from './stand-in.ts';
 import type { LateStretch } from './stored-late.ts';
 
 export type GroupEvent =
   | {
-      readonly kind: 'failover' | 'switchover';
+      /** `home`: one that nobody asked for. */
+      readonly kind: 'failover' | 'switchover' | 'home';
       readonly flow: string; // from where to where
       readonly group: string;
       readonly text: string;
@@ -31,6 +32,23 @@ export function moveEvent(
   const text = `${group}${into} is at home at ${atHome(home)}, asked for by ${requestedBy}`;
   const offsets = `${committed.length} offsets committed`;
   return { kind, flow: `${from}->${to}`, group, text: `${text}: ${offsets}` };
+}
+
+/** A home that moved by itself, or of which it is open where it is. */
+export function homeEvent(
+  group: string,
+  home: GroupHome,
+  { other, site, why }: { readonly other: SiteName; readonly site: SiteName; readonly why: string },
+): GroupEvent {
+  const is = {
+    declared: 'at home',
+    found: 'at home',
+    moved: 'at home',
+    provisional: 'provisionally at home',
+    contested: 'contested, last at home',
+  }[home.state];
+  const text = `${group} is ${is} at ${atHome(home)}: ${why}`;
+  return { kind: 'home', flow: `${other}->${site}`, group, text };
 }
 
 export function lateEvent(stretch: LateStretch): GroupEvent {

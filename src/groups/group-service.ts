@@ -120,7 +120,8 @@ export class GroupService {
       deps,
     );
     const homeIdleMs = (): number => topology().homeIdleMs;
-    this.#watch = new HomeWatch({ ...parts, homeIdleMs }, deps);
+    const { onEvent } = options;
+    this.#watch = new HomeWatch({ ...parts, homeIdleMs, onEvent }, deps);
     this.#homes = new HomeTeller({ modeOf, ledger, clock: deps.clock });
     const append = (records: readonly StateRecord[]): Promise<void> => log.append(records);
     const late = new LateRecords({ ...options, append }, deps);

@@ -21,6 +21,7 @@ import { rounds } from '../base/rounds.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { GroupHome, HomeRival, LogPlace } from './answer.ts';
 import type { FindOverlap } from './contest.ts';
+import { homeEvent, type GroupEvent } from './group-event.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger } from './ledger.ts';
 import type { ResolvedMode } from './mode.ts';
@@ -43,6 +44,7 @@ export interface HomeWatchOptions {
   readonly overlap: FindOverlap;
   /** So long a home has to be quiet, or silent, before it moves by itself. */
   readonly homeIdleMs: () => number;
+  readonly onEvent: (event: GroupEvent) => void;
   readonly intervalMs?: number;
 }
 
@@ -170,7 +172,7 @@ export class HomeWatch {
     if (isOver(guest.silentSinceMs)) await this.#makeProvisional(group, home, isDeclared);
     else if (isOver(guest.quietSinceMs)) {
       const moved: GroupHome = { site, epoch: home.epoch + 1, state: 'moved' };
-      await this.#set(group, moved, `quiet at ${home.site}, and used here`);
+      await this.#set(group, moved, home.site, `quiet at ${home.site}, and used here`);
     } else if (isOver(guest.bothSinceMs) && !isDeclared) await this.#contest(group, home);
   }
 
@@ -197,7 +199,12 @@ export class HomeWatch {
     });
     const rival: HomeRival = { site: home.site, left, overlap: [], isDeclared };
     const made: GroupHome = { site, epoch: home.epoch + 1, state: 'provisional', rival };
-    await this.#set(group, made, `${home.site} does not answer, and the group is used here`);
+    await this.#set(
+      group,
+      made,
+      home.site,
+      `${home.site} does not answer, and the group is used here`,
+    );
   }
 
   async #contest(group: string, home: GroupHome): Promise<void> {
@@ -210,7 +217,7 @@ export class HomeWatch {
     const rival: HomeRival = { site, left, overlap: both, isDeclared: false };
     const epoch = home.epoch + 1;
     const contested: GroupHome = { site: home.site, epoch, state: 'contested', rival };
-    await this.#set(group, contested, `used at ${home.site} and here: declare its mode`);
+    await this.#set(group, contested, home.site, `used at ${home.site} and here: declare its mode`);
   }
 
   // --- groups whose former home was lost, and answers again
@@ -236,7 +243,12 @@ export class HomeWatch {
       if (!offsets.some((one) => isNewer(one, rival.left))) return;
       const state = 'contested';
       const contested: GroupHome = { ...home, state, rival: { ...rival, overlap: both } };
-      await this.#set(group, contested, `${rival.site} answers, and is used as well${told}`);
+      await this.#set(
+        group,
+        contested,
+        rival.site,
+        `${rival.site} answers, and is used as well${told}`,
+      );
       return;
     }
     const looks = (this.#empty.get(group) ?? 0) + 1;
@@ -244,7 +256,7 @@ export class HomeWatch {
     if (looks < emptyLooks) return;
     this.#empty.delete(group);
     const moved: GroupHome = { site, epoch: home.epoch, state: 'moved' };
-    await this.#set(group, moved, `${rival.site} answers, without members${told}`);
+    await this.#set(group, moved, rival.site, `${rival.site} answers, without members${told}`);
   }
 
   // --- inner
@@ -265,10 +277,10 @@ export class HomeWatch {
     }
   }
 
-  async #set(group: string, home: GroupHome, why: string): Promise<void> {
-    if (!(await this.#options.ledger.setHome(group, home))) return;
-    const { site, epoch, state } = home;
-    this.#deps.log.warn({ group, home: site, epoch, state, why }, 'home of a group');
+  /** @param other the site that it was, or is, at home at besides this one */
+  async #set(group: string, home: GroupHome, other: SiteName, why: string): Promise<void> {
+    const { site, ledger, onEvent } = this.#options;
+    if (await ledger.setHome(group, home)) onEvent(homeEvent(group, home, { other, site, why }));
   }
 
   /** One group's trouble does not hold up the others; the next round looks again. */

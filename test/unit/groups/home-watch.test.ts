@@ -51,6 +51,8 @@ class Stage {
   readonly ledger = new Ledger(() => Promise.resolve());
   readonly group: string;
   owns = true;
+  /** Events, in order. */
+  readonly told: string[] = [];
   #nowMs = 1_000;
   readonly #watch: HomeWatch;
 
@@ -84,6 +86,7 @@ class Stage {
           return to > from ? [{ site: east, topic: 'orders', partition: 0, from, to }] : [];
         },
         homeIdleMs: () => homeIdleMs,
+        onEvent: ({ text }) => this.told.push(text),
       },
       { clock, log: silentLog, metrics: new MetricRegistry() },
     );
@@ -138,6 +141,10 @@ describe('a group that is at home elsewhere, and used here', () => {
     assert.equal(stage.home, 'east 1 declared');
     await stage.pass(1);
     assert.equal(stage.home, 'west 2 moved');
+    await stage.pass(3);
+    assert.deepEqual(stage.told, [
+      'billing is at home at west (epoch 2): quiet at east, and used here',
+    ]);
   });
 
   for (const [what, use] of [
@@ -234,6 +241,10 @@ describe('a home that is silent', () => {
     stage.there.members = 0;
     await stage.pass(2);
     assert.equal(stage.home, 'west 2 moved');
+    assert.deepEqual(stage.told, [
+      'billing is provisionally at home at west (epoch 2): east does not answer, and the group is used here',
+      'billing is at home at west (epoch 2): east answers, without members',
+    ]);
   });
 });
 
@@ -298,6 +309,9 @@ describe('a group of which nobody says how it is used', () => {
     stage.commit('here', 25n);
     await stage.pass(4);
     assert.equal(stage.home, 'east 2 contested');
+    assert.deepEqual(stage.told, [
+      'new is contested, last at home at east (epoch 2): used at east and here: declare its mode',
+    ]);
   });
 });
 
