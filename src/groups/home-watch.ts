@@ -21,6 +21,7 @@ import { rounds } from '../base/rounds.ts';
 import { Semaphore } from '../base/semaphore.ts';
 import type { GroupHome, HomeRival, LogPlace } from './answer.ts';
 import type { FindOverlap } from './contest.ts';
+import { HomeFinder } from './home-finder.ts';
 import { homeEvent, type GroupEvent } from './group-event.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
 import type { Ledger } from './ledger.ts';
@@ -70,14 +71,14 @@ export class HomeWatch {
   readonly #options: HomeWatchOptions;
   readonly #deps: Deps;
   readonly #guests = new Map<string, Guest>();
-  /** Groups of which it is looked whether they have a home now. */
-  readonly #homeless = new Set<string>();
+  readonly #finder: HomeFinder;
   /** By group: so often its former home was seen without members. */
   readonly #empty = new Map<string, number>();
 
   constructor(options: HomeWatchOptions, deps: Deps) {
     this.#options = options;
     this.#deps = deps;
+    this.#finder = new HomeFinder(options);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -92,13 +93,13 @@ export class HomeWatch {
   listen(): () => void {
     const { store } = this.#options;
     for (const site of store.sites()) {
-      for (const group of store.groups(site)) this.#homeless.add(group);
+      for (const group of store.groups(site)) this.#finder.note(group);
     }
     return store.onChange((change) => this.#note(change));
   }
 
   async round(signal: AbortSignal): Promise<void> {
-    await this.#findHomes();
+    await this.#finder.find();
     const asks = new Semaphore(groupsAtOnce);
     const returned = [...this.#options.ledger.homes()].filter(
       ([, { site, state }]) => site === this.#options.site && state === 'provisional',
@@ -116,7 +117,7 @@ export class HomeWatch {
   #note(change: StoreChange): void {
     if (change.kind !== 'positions') return;
     for (const { site, group, offset } of change.changed) {
-      this.#homeless.add(group);
+      this.#finder.note(group);
       if (site !== this.#options.site || offset === undefined) continue;
       if (this.#isGuest(group) && !this.#guests.has(group)) this.#guests.set(group, {});
     }
@@ -125,25 +126,6 @@ export class HomeWatch {
   #isGuest(group: string): boolean {
     const { mode, home } = this.#options.modeOf(group);
     return mode === 'single' && home !== undefined && home.site !== this.#options.site;
-  }
-
-  // --- groups of which nobody says how they are used
-
-  /** Those that have committed at one site only are at home there, once all sites were heard. */
-  async #findHomes(): Promise<void> {
-    const { site, otherSites, store, ledger, modeOf } = this.#options;
-    const sites = [site, ...otherSites()];
-    if (!sites.every((one) => store.siteAsOfMs(one) !== undefined)) return;
-    const found: [string, GroupHome][] = [];
-    for (const group of [...this.#homeless]) {
-      this.#homeless.delete(group);
-      const { mode, isDeclared, home } = modeOf(group);
-      if (isDeclared || mode !== 'single' || home !== undefined) continue;
-      const [at] = sites.filter((one) => store.positions(one, group).length > 0);
-      if (at === undefined) continue;
-      found.push([group, { site: at, epoch: 1, state: 'found' }]);
-    }
-    await ledger.setHomes(found);
   }
 
   // --- groups that are used here while they are at home elsewhere
