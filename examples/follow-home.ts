@@ -7,7 +7,7 @@ import { MeshConsumer, type ConsumerSite } from 'causeway/client';
 import kafkajs from 'kafkajs';
 
 const { GROUP = 'billing', TOPICS = 'orders', WORK_MS = '0' } = process.env;
-const { MOVE_AFTER_MS, AGENT_TIMEOUT_MS = '10000' } = process.env;
+const { MOVE_AFTER_MS, WITHOUT_AGENTS = 'no', AGENT_TIMEOUT_MS = '10000' } = process.env;
 const list = (name: string): string[] => process.env[name]?.split(',') ?? [];
 const site = (name: string): ConsumerSite => ({
   kafka: new kafkajs.Kafka({
@@ -30,7 +30,9 @@ const consumer = new MeshConsumer({
   sites: { east: site('EAST'), west: site('WEST') },
   topics: TOPICS.split(','),
   agentTimeoutMs: Number(AGENT_TIMEOUT_MS),
-  ...(MOVE_AFTER_MS !== undefined && { moveOnLoss: { afterMs: Number(MOVE_AFTER_MS) } }),
+  ...(MOVE_AFTER_MS !== undefined && {
+    moveOnLoss: { afterMs: Number(MOVE_AFTER_MS), withoutAgents: WITHOUT_AGENTS === 'yes' },
+  }),
   hooks: {
     onStart: (report) => say('start', report),
     onMove: (move) => say('move', move),
