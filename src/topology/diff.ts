@@ -5,16 +5,7 @@ export function topologyDifferences(before: Topology, after: Topology): readonly
   return differences('', plain(before), plain(after));
 }
 
-function plain({
-  mesh,
-  version,
-  sites,
-  flows,
-  groups,
-  retiredSites,
-  mm2,
-  changes,
-}: Topology): unknown {
+function plain({ mesh, version, sites, flows, groups, retiredSites, mm2 }: Topology): unknown {
   return {
     mesh,
     version,
@@ -23,7 +14,6 @@ function plain({
     groups,
     retiredSites,
     mm2,
-    changes,
   };
 }
 

@@ -2,6 +2,7 @@
  * The shape of the topology file: one definition for parsing and for the JSON Schema. Only what
  * can be said of one place at a time is here; what spans several places is in `rules.ts`.
  */
+import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { siteNamePattern } from '../base/ids.ts';
 import { byteSizePattern, parseByteSize } from './byte-size.ts';
@@ -12,11 +13,12 @@ const siteName = z
   .regex(siteNamePattern, 'a site name: a lower-case letter, then up to 31 of a-z, 0-9 and -');
 const address = z
   .string()
-  .regex(/^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, {
+  .regex(/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/, {
     error: 'an address, host:port',
     abort: true,
   })
-  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, 'a port up to 65535');
+  .refine((text) => isHost(text.slice(0, text.lastIndexOf(':'))), 'a host name or IP address')
+  .refine((text) => isPort(text.slice(text.lastIndexOf(':') + 1)), 'a port from 1 to 65535');
 const brokers = z.array(address).min(1, 'at least one broker');
 const pattern = z.string().refine(isPattern, 'a regular expression');
 /** A text in which every `${` begins a reference that is known. */
@@ -27,6 +29,18 @@ const text = z
     (value) => !value.replace(/\$\{(env|file):[^}]+\}/g, '').includes('${'),
     '${env:NAME} or ${file:PATH}',
   );
+
+function isPort(digits: string): boolean {
+  return Number(digits) >= 1 && Number(digits) <= 65_535;
+}
+
+function isHost(host: string): boolean {
+  if (host.startsWith('[')) return isIPv6(host.slice(1, -1));
+  // Digits and dots alone are meant for an IP address.
+  if (/^[\d.]+$/.test(host)) return isIPv4(host);
+  const labels = host.replace(/\.$/, '').split('.');
+  return host.length <= 253 && labels.every((label) => /^(?!-)[\w-]{1,63}(?<!-)$/.test(label));
+}
 
 function isPattern(value: string): boolean {
   try {
@@ -49,7 +63,10 @@ const sasl = z.strictObject({
   password: text,
 });
 const kafka = z.strictObject({
-  brokers: z.union([brokers, z.strictObject({ local: brokers, remote: brokers })]),
+  brokers: z.union(
+    [brokers, z.strictObject({ local: brokers, remote: brokers })],
+    'a list of host:port, or {local: [host:port], remote: [host:port]}',
+  ),
   tls: tls.optional(),
   sasl: sasl.optional(),
   replicationFactor: z.int().min(1).max(32).optional(),
@@ -61,7 +78,10 @@ const site = z.strictObject({
 });
 
 const names = z.strictObject({
-  include: z.array(pattern).default(['.*']),
+  include: z
+    .array(pattern)
+    .min(1, 'a pattern at the least; exclude: [".*"] is for none')
+    .default(['.*']),
   exclude: z.array(pattern).default([]),
 });
 const groupMode = z.strictObject({
@@ -78,14 +98,18 @@ const defaultGroups = names.extend({
     .optional(),
 });
 
+const sizeWanted = 'a size such as 20MiB, in B, KB, MB, GB, KiB, MiB or GiB';
 /** Bytes: a number, or a text such as `20MiB`. */
-const bytes = z.union([
-  z.int().min(1),
-  z
-    .string()
-    .regex(byteSizePattern, 'a size such as 20MiB')
-    .refine((size) => (parseByteSize(size) ?? 0) >= 1, 'a size above nothing'),
-]);
+const bytes = z.union(
+  [
+    z.int().min(1),
+    z
+      .string()
+      .regex(byteSizePattern, sizeWanted)
+      .refine((size) => (parseByteSize(size) ?? 0) >= 1, 'a size above nothing'),
+  ],
+  `a number of bytes, or ${sizeWanted}`,
+);
 
 const lane = z.enum(['stamp', 'pass']);
 /** One lane for all topics of the flow, or a list of patterns for each. */
@@ -130,7 +154,6 @@ export const fileSchema = z.strictObject({
   mm2: z
     .strictObject({ checkpoints: z.boolean().default(true), heartbeats: z.boolean().default(true) })
     .default({ checkpoints: true, heartbeats: true }),
-  changes: z.enum(['file', 'apply']).default('file'),
 });
 
 export type TopologyFile = z.infer<typeof fileSchema>;

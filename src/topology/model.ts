@@ -115,7 +115,6 @@ export interface Topology {
   readonly homeIdleMs: number;
   readonly retiredSites: readonly SiteName[];
   readonly mm2: Mm2Settings;
-  readonly changes: 'file' | 'apply';
   /** SHA-256, hexadecimal, of the canonical JSON of the parsed file, secrets unresolved. */
   readonly hash: string;
   /** The file as it was read, to be handed to peers and stored. */

@@ -1,7 +1,5 @@
 /** From the text of a topology file to the checked model, or to all of its problems at once. */
 import { createHash } from 'node:crypto';
-import { isMap, isSeq, LineCounter, parseDocument, type Document } from 'yaml';
-import { errorMessage } from '../base/errors.ts';
 import { flowId, siteName, type SiteName } from '../base/ids.ts';
 import { parseByteSize } from './byte-size.ts';
 import { parseDuration } from './duration.ts';
@@ -15,8 +13,9 @@ import type {
   Site,
   Topology,
 } from './model.ts';
-import { Places, topologyInvalid, type PlacedProblem } from './problems.ts';
+import { topologyInvalid, type PlacedProblem, type Places } from './problems.ts';
 import { brokenRules } from './rules.ts';
+import { readYaml } from './yaml-text.ts';
 
 const homeIdleMsDefault = 30_000;
 const everything = { include: ['.*'], exclude: [] };
@@ -26,19 +25,7 @@ const everything = { include: ['.*'], exclude: [] };
  * @throws MeshError topology_invalid: a line `file:line:column: message` per problem
  */
 export function parseTopology(text: string, file: string): Topology {
-  const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const places = new Places(document, lines, file);
-  if (document.errors.length > 0) {
-    throw topologyInvalid(
-      document.errors.map((error) => places.atOffset(error.pos[0], error.message)),
-    );
-  }
-  if (!isMap(document.contents)) {
-    const found = isSeq(document.contents) ? 'a list' : 'no keys';
-    throw topologyInvalid([places.atOffset(0, `found ${found}, wanted a topology file`)]);
-  }
-  const content = contentOf(document, places);
+  const { content, places } = readYaml(text, file);
   const parsed = fileSchema.safeParse(content);
   const issues = parsed.error?.issues ?? [];
   const problems = issues.flatMap((issue) => placed(issue, content, places));
@@ -50,15 +37,6 @@ export function parseTopology(text: string, file: string): Topology {
   }
   if (topology === undefined || problems.length > 0) throw topologyInvalid(problems);
   return topology;
-}
-
-/** @throws MeshError topology_invalid: aliases that stand for more than there may be */
-function contentOf(document: Document.Parsed, places: Places): unknown {
-  try {
-    return document.toJS();
-  } catch (error) {
-    throw topologyInvalid([places.atOffset(0, errorMessage(error))]);
-  }
 }
 
 type Issue = NonNullable<ReturnType<typeof fileSchema.safeParse>['error']>['issues'][number];
@@ -80,11 +58,26 @@ function placed(issue: Issue, content: unknown, places: Places): PlacedProblem[]
     const where = path.slice(0, -1).join('.');
     return [places.at({ path, message: `${where}: found the key ${key}, wanted ${why}` })];
   }
+  if (issue.code === 'invalid_union') {
+    const inside = meantForm(issue.errors);
+    // With the path of the whole, so that the place is found.
+    const whole = inside.map((one) => ({ ...one, path: [...issue.path, ...one.path] }));
+    if (whole.length > 0) return whole.flatMap((one) => placed(one, content, places));
+  }
   const wanted = issue.message
     .replace(/^Invalid input: expected (.*), received .*$/, '$1')
-    .replace(/^(Invalid (input|string|option)|Too (small|big)): ?(expected )?/, '');
+    .replace(/^(Invalid (input|string|option)|Too (small|big)): ?(expected )?/, '')
+    .replace(/^array$/, 'a list')
+    .replace(/^(object|record)$/, 'a mapping');
   const found = foundText(valueAt(content, path), path.at(-1));
   return [places.at({ path, message: `${path.join('.')}: found ${found}, wanted ${wanted}` })];
+}
+
+/** What is wrong in the form that has the right type; nothing where none has. */
+function meantForm(forms: readonly (readonly Issue[])[]): readonly Issue[] {
+  const isOther = ({ path, code }: Issue): boolean =>
+    path.length === 0 && (code === 'invalid_type' || code === 'invalid_value');
+  return forms.find((issues) => !issues.some(isOther)) ?? [];
 }
 
 const secretKeys: ReadonlySet<string | number | undefined> = new Set(['password', 'key', 'cert']);
@@ -171,7 +164,6 @@ function model(file: TopologyFile, source: string): Topology {
     homeIdleMs: parseDuration(file.defaults.groups?.homeIdle ?? '') ?? homeIdleMsDefault,
     retiredSites: file.retiredSites.map((name) => siteName(name)),
     mm2: file.mm2,
-    changes: file.changes,
     hash: createHash('sha256').update(canonical(file)).digest('hex'),
     source,
   };

@@ -61,7 +61,9 @@ export class Places {
     const holder =
       path.length === 1 ? this.#document.contents : this.#document.getIn(path.slice(0, -1), true);
     if (!isMap(holder)) return undefined;
-    const pair = holder.items.find(({ key }) => isScalar(key) && key.value === last);
+    const pair = holder.items.find(
+      ({ key }) => isScalar(key) && String(key.value) === String(last),
+    );
     // A value on the line of its key is the better place to point to.
     const target = (isScalar(pair?.value) ? pair.value : pair?.key) as Node | undefined;
     return target?.range?.[0];

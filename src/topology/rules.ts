@@ -7,6 +7,7 @@ import { isAllPass } from './lane.ts';
 import { proveRoutes } from './loop-proof.ts';
 import type { Topology } from './model.ts';
 import type { Problem, ProblemPath } from './problems.ts';
+import { vainEntries } from './vain-entries.ts';
 
 export function brokenRules(file: TopologyFile, topology: Topology): Problem[] {
   return [
@@ -17,6 +18,7 @@ export function brokenRules(file: TopologyFile, topology: Topology): Problem[] {
     ...doubleFlows(file),
     ...homes(file),
     ...recompressed(file, topology),
+    ...vainEntries(file),
     ...routes(topology),
   ];
 }
@@ -55,12 +57,13 @@ function doubleAddresses(file: TopologyFile): Problem[] {
     agents.forEach((agent, index) => {
       for (const kind of ['grpc', 'http'] as const) {
         const name = `${site}-${index + 1}`;
-        const before = seen.get(agent[kind]);
+        const address = agent[kind].toLowerCase();
+        const before = seen.get(address);
         const path = ['sites', site, 'agents', index, kind];
         if (before !== undefined) {
           problems.push({ path, message: `${agent[kind]} is the address of ${before} already` });
         }
-        seen.set(agent[kind], `${name} (${kind})`);
+        seen.set(address, `${name} (${kind})`);
       }
     });
   }

@@ -212,7 +212,11 @@ describe('topology files', () => {
       /password: found something else, wanted \$\{env:NAME\} or \$\{file:PATH\}/,
     ],
     ['a declared site retired', `${pair}retiredSites: [east]\n`, /east is declared as a site/],
-    ['a key twice', `${pair}mesh: again\n`, /:20:\d+: Map keys must be unique/],
+    [
+      'a key twice',
+      `${pair}mesh: again\n`,
+      /:20:1: found the key mesh a second time, wanted it once/,
+    ],
     ['an empty file', '', /^mesh\.yaml:1:1: found no keys/],
     ['a list', '- a\n', /found a list/],
     [
