@@ -4,9 +4,10 @@ import { systemClock } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, MeshError } from '../base/errors.ts';
 import { isSiteName } from '../base/ids.ts';
-import { openLog } from '../base/log.ts';
+import { openLog, type Log } from '../base/log.ts';
 import { MetricRegistry } from '../base/metrics.ts';
 import { Scope } from '../base/scope.ts';
+import { logGrpcTo } from '../api/grpc-log.ts';
 import { openApi } from '../api/open-api.ts';
 import type { AgentIdentity } from '../client/agent-shapes.ts';
 import type { AgentAddress, Topology } from '../topology/model.ts';
@@ -20,6 +21,9 @@ export interface RunAgentOptions {
   /** 1 is the first that the topology lists for the site. */
   readonly agentNumber: number;
   readonly topologyFile: string;
+  /** `host:port` to open, where others dial another one; as the topology says unless told. */
+  readonly listenGrpc?: string | undefined;
+  readonly listenHttp?: string | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logLevel: string;
   readonly logTo: string | 1 | 2;
@@ -27,15 +31,16 @@ export interface RunAgentOptions {
 }
 
 /**
- * @throws MeshError topology_invalid, site_unknown, port_in_use … for what cannot get better by
- * waiting
+ * @throws MeshError topology_invalid, site_unknown, port_in_use … for what cannot
+ * get better by waiting
  */
 export async function runAgent(options: RunAgentOptions, signal: AbortSignal): Promise<void> {
   const { topologyFile, softwareVersion } = options;
   const topology = await readTopology(topologyFile);
   const { identity, address } = findAgent(topology, options);
   const { mesh, site, agent } = identity;
-  const log = openLog({ level: options.logLevel, to: options.logTo }, { mesh, agent });
+  const log = openLogOf(options, { mesh, agent });
+  logGrpcTo(log);
   const deps: Deps = { clock: systemClock, log, metrics: new MetricRegistry() };
   await using scope = new Scope();
   scope.defer(watchEventLoop(deps));
@@ -51,10 +56,21 @@ export async function runAgent(options: RunAgentOptions, signal: AbortSignal): P
     },
     deps,
   );
-  scope.own(await openApi({ ...address, ports: siteAgent }, deps));
-  log.info({ ...address, version: topology.version }, 'agent starting');
+  const { listenGrpc = address.grpc, listenHttp = address.http } = options;
+  scope.own(await openApi({ grpc: listenGrpc, http: listenHttp, ports: siteAgent }, deps));
+  const listens = { listenGrpc, listenHttp };
+  log.info({ ...address, ...listens, version: topology.version }, 'agent starting');
   await siteAgent.run(signal);
   log.info('agent stopped');
+}
+
+function openLogOf({ logLevel, logTo }: RunAgentOptions, agent: Record<string, string>): Log {
+  try {
+    return openLog({ level: logLevel, to: logTo }, agent);
+  } catch (cause) {
+    const text = `the log ${logTo} cannot be written: ${errorMessage(cause)}`;
+    throw new MeshError('usage', text, { cause });
+  }
 }
 
 async function readTopology(file: string): Promise<Topology> {

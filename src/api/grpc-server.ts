@@ -6,7 +6,7 @@ import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import { loadSync } from '@grpc/proto-loader';
 import type { Deps } from '../base/deps.ts';
-import { errorMessage, MeshError } from '../base/errors.ts';
+import { bindError } from './bind-error.ts';
 import type { AgentPorts } from './ports.ts';
 import { addServices, serviceNames } from './services.ts';
 
@@ -18,7 +18,7 @@ export interface GrpcServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** @throws MeshError port_in_use, naming the address */
+/** @throws MeshError port_in_use, cannot_listen, naming the address */
 export async function openGrpcServer(
   address: string,
   ports: AgentPorts,
@@ -51,7 +51,7 @@ async function listen(server: Server, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(port);
-      else reject(new MeshError('port_in_use', `gRPC at ${address}: ${errorMessage(error)}`));
+      else reject(bindError('gRPC', address, error));
     });
   });
 }

@@ -14,6 +14,7 @@ import {
 } from '../client/json.ts';
 import { eventJson, lateJson } from '../client/json-events.ts';
 import { parsePosition } from '../client/position-text.ts';
+import { bindError } from './bind-error.ts';
 import type { AgentPorts } from './ports.ts';
 import { groupAndSites } from './services.ts';
 import { httpStatus, toMeshError } from './status-code.ts';
@@ -81,15 +82,14 @@ export interface HttpServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** @throws MeshError port_in_use, naming the address */
+/** @throws MeshError port_in_use, cannot_listen, naming the address */
 export async function openHttpServer(
   address: string,
   ports: AgentPorts,
   deps: Deps,
 ): Promise<HttpServer> {
   const server = createServer((request, response) => void answer(request, response, ports, deps));
-  const at = address.lastIndexOf(':');
-  await listen(server, address.slice(0, at).replace(/^\[|\]$/g, ''), Number(address.slice(at + 1)));
+  await listen(server, address);
   // A server that listens on a port has an address of this kind.
   const { port } = server.address() as AddressInfo;
   return {
@@ -101,10 +101,13 @@ export async function openHttpServer(
   };
 }
 
-async function listen(server: Server, host: string, port: number): Promise<void> {
+async function listen(server: Server, address: string): Promise<void> {
+  const at = address.lastIndexOf(':');
+  const host = address.slice(0, at).replace(/^\[|\]$/g, '');
+  const port = Number(address.slice(at + 1));
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
-      reject(new MeshError('port_in_use', `HTTP at ${host}:${port}: ${error.message}`));
+      reject(bindError('HTTP', address, error));
     });
     server.listen(port, host, resolve);
   });

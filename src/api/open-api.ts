@@ -17,7 +17,7 @@ export interface Api extends AsyncDisposable {
   readonly httpPort: number;
 }
 
-/** @throws MeshError port_in_use, naming the address */
+/** @throws MeshError port_in_use, cannot_listen, naming the address */
 export async function openApi({ grpc, http, ports }: ApiOptions, deps: Deps): Promise<Api> {
   return Scope.build(async (scope) => {
     const grpcServer = scope.own(await openGrpcServer(grpc, ports, deps));

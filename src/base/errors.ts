@@ -173,6 +173,11 @@ export const errorTable = {
     'FAILED_PRECONDITION',
     'Stop what listens at the address, or choose another one.',
   ),
+  cannot_listen: row(
+    'operator',
+    'FAILED_PRECONDITION',
+    'Give an address of this machine: --listen, --listen-http, where others dial another one.',
+  ),
   tool_missing: row(
     'operator',
     'FAILED_PRECONDITION',

@@ -36,26 +36,56 @@ export async function readTopology(io: CliIo, file = defaultFile): Promise<Topol
   return parseTopology(text, file);
 }
 
-function checkAddress(address: string): string {
+/** @throws MeshError usage */
+export function checkAddress(option: string, address: string): string {
   const port = Number(/^(?:\[[^\]]+\]|[^:\s]+):(\d+)$/.exec(address)?.[1]);
   if (port >= 1 && port <= 65_535) return address;
-  throw new MeshError('usage', `--connect: found ${JSON.stringify(address)}, wanted host:port`);
+  throw new MeshError('usage', `${option}: found ${JSON.stringify(address)}, wanted host:port`);
 }
 
-/** gRPC addresses; of one site, when a site is named and a topology file is used. */
+/** What a command is about: it is compared with the topology file before an agent is asked. */
+export interface About {
+  /** Whose agents are asked; of all sites unless told. */
+  readonly at?: string | undefined;
+  /** Names of sites by the options that they came with. */
+  readonly sites?: Readonly<Record<string, string>>;
+  readonly flow?: string | undefined;
+}
+
+/**
+ * gRPC addresses; of one site, when a topology file is used. Where agents are named instead, a
+ * file is read only if one is named as well.
+ * @throws MeshError usage, site_unknown, topology_invalid
+ */
 export async function agentAddresses(
   io: CliIo,
   options: FindOptions,
-  site?: string,
+  about: About = {},
 ): Promise<readonly string[]> {
-  if (options.connect !== undefined) return options.connect.map(checkAddress);
+  timeoutMs(options);
+  const named = options.connect?.map((address) => checkAddress('--connect', address));
+  if (named !== undefined && options.topology === undefined) return named;
   const topology = await readTopology(io, options.topology);
+  checkAbout(topology, about);
   const sites = [...topology.sites.values()].filter(
-    ({ name }) => site === undefined || name === site,
+    ({ name }) => about.at === undefined || name === about.at,
   );
-  if (sites.length > 0) return sites.flatMap(({ agents }) => agents.map(({ grpc }) => grpc));
-  const declared = [...topology.sites.keys()].join(', ');
-  throw new MeshError('site_unknown', `no site ${site ?? ''}; declared are ${declared}`);
+  return named ?? sites.flatMap(({ agents }) => agents.map(({ grpc }) => grpc));
+}
+
+function checkAbout({ sites, flows }: Topology, about: About): void {
+  const declared = [...sites.keys()].map(String);
+  const named = { ...about.sites, ...(about.at === undefined ? {} : { '': about.at }) };
+  for (const [option, site] of Object.entries(named)) {
+    if (declared.includes(site)) continue;
+    const where = option === '' ? '' : `${option}: `;
+    const text = `${where}no site ${site}; declared are ${declared.join(', ')}`;
+    throw new MeshError('site_unknown', text);
+  }
+  const { flow } = about;
+  if (flow === undefined || flows.some(({ id }) => id === flow)) return;
+  const wanted = `wanted one of ${flows.map(({ id }) => id).join(', ')}`;
+  throw new MeshError('usage', `flow: found ${JSON.stringify(flow)}, ${wanted}`);
 }
 
 export function timeoutMs({ timeout }: FindOptions): number {

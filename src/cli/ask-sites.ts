@@ -3,10 +3,11 @@ import { errorMessage } from '../base/errors.ts';
 import type { AgentClient } from '../client/agent-client.ts';
 import { agentAddresses, askFirst, readTopology, type FindOptions } from './agents.ts';
 import type { CliIo } from './io.ts';
-import { siteOption } from './move-options.ts';
+import { groupOption, siteOption } from './move-options.ts';
 
 export interface SiteOptions extends FindOptions {
   readonly site?: string;
+  readonly group?: string;
 }
 
 export interface SiteAnswers<T> {
@@ -22,9 +23,9 @@ export async function askSites<T>(
 ): Promise<SiteAnswers<T>> {
   const answers: { site: string | undefined; answer: T }[] = [];
   const silent: { site: string; why: string }[] = [];
-  for (const site of await sitesOf(io, options)) {
+  // What is wrong with the options is so for each site: told at once.
+  for (const { site, addresses } of await placesOf(io, options)) {
     try {
-      const addresses = await agentAddresses(io, options, site);
       answers.push({ site, answer: await askFirst(io, addresses, options, ask) });
     } catch (error) {
       silent.push({ site: site ?? '', why: errorMessage(error) });
@@ -33,8 +34,20 @@ export async function askSites<T>(
   return { answers, silent };
 }
 
-async function sitesOf(io: CliIo, options: SiteOptions): Promise<readonly (string | undefined)[]> {
-  if (options.connect !== undefined) return [undefined];
-  if (options.site !== undefined) return [siteOption('site', options.site)];
-  return [...(await readTopology(io, options.topology)).sites.keys()];
+interface Place {
+  readonly site: string | undefined;
+  readonly addresses: readonly string[];
+}
+
+async function placesOf(io: CliIo, options: SiteOptions): Promise<readonly Place[]> {
+  groupOption(options.group);
+  const site = options.site === undefined ? undefined : siteOption('site', options.site);
+  const about = site === undefined ? {} : { at: site, sites: { '--site': site } };
+  const addresses = await agentAddresses(io, options, about);
+  if (options.connect !== undefined) return [{ site: undefined, addresses }];
+  if (site !== undefined) return [{ site, addresses }];
+  const { sites } = await readTopology(io, options.topology);
+  return [...sites].map(([name, { agents }]) => {
+    return { site: name, addresses: agents.map(({ grpc }) => grpc) };
+  });
 }

@@ -3,9 +3,10 @@ import { Option, type Command } from 'commander';
 import { MeshError } from '../base/errors.ts';
 import { isSiteName, type SiteName } from '../base/ids.ts';
 import type { FailoverRequest } from '../groups/updates.ts';
-import { withAgentOptions, type FindOptions } from './agents.ts';
+import { withAgentOptions, type About, type FindOptions } from './agents.ts';
+import type { CliIo } from './io.ts';
 import { withOutput, type OutputFormat } from './output.ts';
-import { checkReportName } from './report-file.ts';
+import { checkReport } from './report-file.ts';
 
 export interface MoveOptions extends FindOptions {
   readonly output: OutputFormat;
@@ -45,13 +46,40 @@ export function siteOption(name: string, text: string): SiteName {
 }
 
 /** @throws MeshError usage */
-export function moveOf(options: MoveOptions): Move {
-  checkReportName(options.report);
-  return {
-    from: siteOption('from', options.from),
-    to: siteOption('to', options.to),
-    overwrite: options.overwrite ?? false,
-  };
+export function groupOption(group: string | undefined): void {
+  if (group === '') throw new MeshError('usage', '--group: found "", wanted the id of a group');
+}
+
+/** From where to where; what is wrong with them without any file. @throws MeshError usage */
+export function wayOf(options: { from: string; to: string }): Pick<Move, 'from' | 'to'> {
+  const from = siteOption('from', options.from);
+  const to = siteOption('to', options.to);
+  if (from !== to) return { from, to };
+  const found = JSON.stringify(from);
+  throw new MeshError('usage', `--from and --to: found ${found} twice, wanted two sites`);
+}
+
+/** For comparing with the topology file: the agents of the site to go to are asked. */
+export function aboutWay({ from, to }: Pick<Move, 'from' | 'to'>): About {
+  return { at: to, sites: { '--from': from, '--to': to } };
+}
+
+/** All that can be refused before an agent is asked. @throws MeshError usage */
+export async function moveOf(io: CliIo, options: MoveOptions): Promise<Move> {
+  groupOption(options.group);
+  const way = wayOf(options);
+  if (options.as === '') throw new MeshError('usage', '--as: found "", wanted an id of a group');
+  if (options.report !== undefined) {
+    needsExecute('--report', options);
+    await checkReport(io, options.report);
+  }
+  return { ...way, overwrite: options.overwrite ?? false };
+}
+
+/** @throws MeshError usage */
+export function needsExecute(option: string, { execute }: MoveOptions): void {
+  if (execute === true) return;
+  throw new MeshError('usage', `${option}: found without --execute, wanted both or neither`);
 }
 
 /** Of a report. */

@@ -1,8 +1,9 @@
 /** `--report FILE`: what was done, to be filed: Markdown, or JSON when the name ends in `.json`. */
-import { writeFile } from 'node:fs/promises';
+import { access, constants, open, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { errorMessage, MeshError } from '../base/errors.ts';
-import type { CliIo } from './io.ts';
+import { exitCodes, type CliIo, type ExitCode } from './io.ts';
+import type { OutputFormat } from './output.ts';
 
 export interface Report<T> {
   readonly title: string;
@@ -10,17 +11,50 @@ export interface Report<T> {
   readonly table: (answer: T) => string;
 }
 
-/** @throws MeshError usage when the name is of neither kind: before anything is done */
-export function checkReportName(file: string | undefined): void {
-  if (file === undefined || /\.(md|json)$/.test(file)) return;
+/**
+ * That the file could be written, before anything is done; it is not made yet.
+ * @throws MeshError usage
+ */
+export async function checkReport(io: CliIo, file: string): Promise<void> {
   const found = JSON.stringify(file);
-  throw new MeshError('usage', `--report: found ${found}, wanted a name that ends in .md or .json`);
+  if (!/\.(md|json)$/.test(file)) {
+    throw new MeshError(
+      'usage',
+      `--report: found ${found}, wanted a name that ends in .md or .json`,
+    );
+  }
+  try {
+    await tryToWrite(path.resolve(io.cwd, file));
+  } catch (cause) {
+    const why = `--report: found ${found}, which cannot be written: ${errorMessage(cause)}`;
+    throw new MeshError('usage', `${why}; nothing has been asked for`, { cause });
+  }
 }
 
-/** What was done is done: that it could not be written is told, and fails the command. */
+async function tryToWrite(place: string): Promise<void> {
+  try {
+    await (await open(place, 'r+')).close();
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    const folder = path.dirname(place);
+    if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+    await access(folder, constants.W_OK | constants.X_OK);
+  }
+}
+
+export interface ReportOptions {
+  readonly output: OutputFormat;
+  readonly report?: string;
+}
+
+/**
+ * What was done is done: that it could not be written is told, the report goes to stdout, and
+ * the command fails.
+ */
 export async function writeReport<T>(
   io: CliIo,
-  file: string | undefined,
+  exit: ExitCode,
+  { output, report: file }: ReportOptions,
   { title, answer, table }: Report<T>,
 ): Promise<void> {
   if (file === undefined) return;
@@ -30,9 +64,13 @@ export async function writeReport<T>(
   const text = file.endsWith('.json') ? `${JSON.stringify(answer, null, 1)}\n` : markdown;
   try {
     await writeFile(path.resolve(io.cwd, file), text);
-  } catch (cause) {
-    const why = `it was done, but ${file} cannot be written: ${errorMessage(cause)}`;
-    throw new MeshError('usage', why, { cause });
+    io.err(`report: ${file}\n`);
+  } catch (error) {
+    // As JSON the answer is the report, and is there already.
+    if (output !== 'json') io.out(`\n${text}`);
+    const why = `${file} cannot be written: ${errorMessage(error)}`;
+    io.err(`causeway: the move IS done; only its report is missing: ${why}\n`);
+    io.err('  Do not run it again: the report is on stdout.\n');
+    exit.value = exitCodes.failed;
   }
-  io.err(`report: ${file}\n`);
 }

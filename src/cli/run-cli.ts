@@ -5,7 +5,7 @@
 import { userInfo } from 'node:os';
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../base/clock.ts';
-import { isMeshError, toError, type ErrorCode } from '../base/errors.ts';
+import { isMeshError, MeshError, toError, type ErrorCode } from '../base/errors.ts';
 import { exitCodes, ExitCode, type CliIo } from './io.ts';
 import { softwareVersion } from './version.ts';
 
@@ -92,17 +92,31 @@ export async function runCli(io: CliIo, args: readonly string[]): Promise<number
     await (await program(io, exit, args[0])).parseAsync([...args], { from: 'user' });
     return exit.value;
   } catch (error) {
-    if (error instanceof CommanderError)
-      return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof CommanderError) return commanderCode(io, error, wantsJson(args));
     return report(io, error, wantsJson(args));
   }
 }
 
+/** The last one counts, as for the command; short options may be joined: `-ojson`, `-po json`. */
 function wantsJson(args: readonly string[]): boolean {
-  return args.some((arg, index) => {
-    const value = arg === '-o' || arg === '--output' ? args[index + 1] : arg.split('=')[1];
-    return /^(-o|--output(=.*)?)$/.test(arg) && value === 'json';
+  let format: string | undefined;
+  args.forEach((arg, index) => {
+    const [, joined] = /^(?:--output=|-[a-z]*?o)(.*)$/s.exec(arg) ?? [];
+    if (joined !== undefined && joined !== '') format = joined;
+    else if (joined === '' || arg === '--output') format = args[index + 1];
   });
+  return format === 'json';
+}
+
+/** It has told people already. */
+function commanderCode(io: CliIo, { exitCode, message }: CommanderError, isJson: boolean): number {
+  if (exitCode === 0) return exitCodes.ok;
+  if (isJson) io.out(errorJson(new MeshError('usage', message)));
+  return exitCodes.usage;
+}
+
+function errorJson({ code, message, advice, details }: MeshError): string {
+  return `${JSON.stringify({ error: { code, message, advice, details } }, null, 1)}\n`;
 }
 
 /** For people on stderr; for scripts that asked for JSON as an answer, too. */
@@ -112,10 +126,7 @@ function report(io: CliIo, thrown: unknown, isJson: boolean): number {
     return exitCodes.failed;
   }
   io.err(`causeway: ${thrown.message}\n  ${thrown.advice}\n`);
-  if (isJson) {
-    const { code, message, advice, details } = thrown;
-    io.out(`${JSON.stringify({ error: { code, message, advice, details } }, null, 1)}\n`);
-  }
+  if (isJson) io.out(errorJson(thrown));
   if (usageCodes.has(thrown.code)) return exitCodes.usage;
   return conditionCodes.has(thrown.code) ? exitCodes.condition : exitCodes.failed;
 }

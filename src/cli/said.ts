@@ -32,6 +32,7 @@ function endOf(io: CliIo, duration?: string, until?: string): number | undefined
   if (duration !== undefined) return io.clock.nowMs() + durationMs('--for', duration);
   if (until === undefined) return undefined;
   const ms = /^\d{4}-\d\d-\d\d/.test(until) ? Date.parse(until) : NaN;
+  if (ms <= io.clock.nowMs()) throw wanted('--until', until, 'a time that is yet to come');
   if (!Number.isNaN(ms)) return ms;
   throw wanted('--until', until, 'an ISO time such as 2030-01-31T06:00Z');
 }

@@ -7,7 +7,6 @@ import {
   credentials,
   Metadata,
   type CallOptions,
-  type ChannelOptions,
   type ClientReadableStream,
   type ServiceError,
 } from '@grpc/grpc-js';
@@ -43,6 +42,7 @@ import type {
 } from './agent-shapes.ts';
 import type { EventsRequest, MeshEvent } from './event-shapes.ts';
 import { callError } from './call-error.ts';
+import { channelOptions, connect } from './connect.ts';
 import * as controls from './convert-controls.ts';
 import * as events from './convert-events.ts';
 import { fromHomeView } from './convert-home.ts';
@@ -56,19 +56,6 @@ export interface AgentClientOptions {
   readonly timeoutMs?: number;
 }
 
-const mebibyte = 1024 * 1024;
-const channelOptions: ChannelOptions = {
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
-  'grpc.keepalive_permit_without_calls': 1,
-  'grpc.initial_reconnect_backoff_ms': 500,
-  'grpc.max_reconnect_backoff_ms': 5_000,
-  'grpc.max_receive_message_length': 64 * mebibyte,
-  // The default of 64 KiB holds a stream at 0.5 MB/s when a round trip takes 80 ms.
-  'grpc-node.flow_control_window': 8 * mebibyte,
-  // A hung connection must die with its client, not be handed to the next one.
-  'grpc.use_local_subchannel_pool': 1,
-};
 const connectTimeoutMs = 10_000;
 
 type Unary<Q, R> = (
@@ -109,14 +96,13 @@ export class AgentClient implements AsyncDisposable {
     this.#events = new EventServiceClient(address, open, shared);
   }
 
-  /** @throws MeshError peer_unavailable when there is no connection within 10 s */
+  /** @throws MeshError peer_unavailable when it is refused, or not made within the time */
   async waitForReady(timeoutMs = connectTimeoutMs): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      this.#topology.waitForReady(this.#clock.nowMs() + timeoutMs, (error) => {
-        if (error === undefined) resolve();
-        else reject(callError(this.address, 'connecting', error));
-      });
-    });
+    try {
+      await connect(this.#topology, this.#clock.nowMs() + timeoutMs);
+    } catch (error) {
+      throw callError(this.address, 'connecting', error);
+    }
   }
 
   async status(signal?: AbortSignal): Promise<MeshStatus> {

@@ -25,10 +25,23 @@ export function callError(address: string, what: string, thrown: unknown): MeshE
   const sent = sentError(thrown);
   if (sent !== undefined) return sent;
   const code = codes.get(thrown.code) ?? 'peer_unavailable';
-  return new MeshError(code, `${what} at ${address}: ${thrown.details || thrown.message}`, {
+  return new MeshError(code, `${what} at ${address}: ${reasonOf(thrown)}`, {
     details: { address },
     cause: thrown,
   });
+}
+
+/** Of what gRPC says of a connection, the error of the socket alone. */
+function reasonOf({ details, message }: ServiceError): string {
+  const text = details === '' ? message : details;
+  const said = /No connection established\. Last error: (.*?)(?:\. Resolution note: (.*))?$/s.exec(
+    text,
+  );
+  if (said === null) return text;
+  const [, last = '', note = ''] = said;
+  const reason = last.replace(/^Error: /, '');
+  const isRefused = reason.includes('ECONNREFUSED');
+  return `${isRefused ? `nobody listens there (${reason})` : reason}${note === '' ? '' : `; ${note}`}`;
 }
 
 const codes: ReadonlyMap<number, ErrorCode> = new Map<number, ErrorCode>([

@@ -4,6 +4,7 @@ import { Command, Option } from 'commander';
 import { MeshError } from '../../base/errors.ts';
 import { logLevels } from '../../base/log.ts';
 import { runAgent } from '../../agent/run-agent.ts';
+import { checkAddress } from '../agents.ts';
 import { exitCodes, type CliIo } from '../io.ts';
 import { softwareVersion } from '../version.ts';
 
@@ -11,6 +12,8 @@ interface Options {
   readonly site: string;
   readonly topology: string;
   readonly agent: string;
+  readonly listen?: string;
+  readonly listenHttp?: string;
   readonly logLevel: string;
   readonly logFile?: string;
 }
@@ -21,6 +24,8 @@ export function agentCommand(io: CliIo): Command {
     .requiredOption('--site <site>', 'the site, as the topology names it')
     .option('--topology <file>', 'the topology file', 'mesh.yaml')
     .option('--agent <number>', 'which of the agents that the topology lists for the site', '1')
+    .option('--listen <host:port>', 'gRPC: open this, where others dial another (containers, NAT)')
+    .option('--listen-http <host:port>', 'the same for HTTP')
     .addOption(
       new Option('--log-level <level>', 'least severe log').choices(logLevels).default('info'),
     )
@@ -31,6 +36,7 @@ export function agentCommand(io: CliIo): Command {
         const found = JSON.stringify(options.agent);
         throw new MeshError('usage', `--agent: found ${found}, wanted a number from 1 on`);
       }
+      const { listen, listenHttp } = options;
       const stop = new AbortController();
       const stopListening = io.onSignal(() => {
         // The first asks it to finish what is in flight; the second does not wait for that.
@@ -43,6 +49,8 @@ export function agentCommand(io: CliIo): Command {
             siteName: options.site,
             agentNumber,
             topologyFile: path.resolve(io.cwd, options.topology),
+            listenGrpc: checkListen('--listen', listen),
+            listenHttp: checkListen('--listen-http', listenHttp),
             env: io.env,
             logLevel: options.logLevel,
             logTo: options.logFile === undefined ? 1 : path.resolve(io.cwd, options.logFile),
@@ -54,4 +62,8 @@ export function agentCommand(io: CliIo): Command {
         stopListening();
       }
     });
+}
+
+function checkListen(option: string, address: string | undefined): string | undefined {
+  return address === undefined ? undefined : checkAddress(option, address);
 }

@@ -59,8 +59,8 @@ async function events(io: CliIo, options: Options): Promise<boolean> {
 
 async function late(io: CliIo, options: Options): Promise<boolean> {
   const { group: wanted } = options;
+  const { sinceMs = -Infinity } = requestOf(io, options);
   const { answers, silent } = await askSites(io, options, (client) => client.listLate());
-  const sinceMs = requestOf(io, options).sinceMs ?? -Infinity;
   const found = answers
     .flatMap(({ answer }) => answer)
     .filter(({ endedAtMs = Infinity }) => endedAtMs >= sinceMs)

@@ -5,8 +5,10 @@ import { planJson, reportJson } from '../../client/json.ts';
 import { agentAddresses, askFirst } from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
 import {
+  aboutWay,
   idOf,
   moveOf,
+  needsExecute,
   titleOf,
   withMoveOptions,
   type Move,
@@ -36,11 +38,12 @@ export function failoverCommand(io: CliIo, exit: ExitCode): Command {
     .addHelpText('after', help);
   return withMoveOptions(command, false).action(async (options: Options) => {
     const { group } = options;
-    const move = moveOf(options);
-    const addresses = await agentAddresses(io, options, move.to);
     if ((group !== undefined) === (options.allGroups === true)) {
       throw new MeshError('usage', 'wanted either --group or --all-groups');
     }
+    if (options.plan !== undefined) needsExecute('--plan', options);
+    const move = await moveOf(io, options);
+    const addresses = await agentAddresses(io, options, aboutWay(move));
     if (group === undefined) await moveAll(io, exit, options, addresses, move);
     else await moveOne(io, exit, options, addresses, { group, ...move });
   });
@@ -66,7 +69,7 @@ async function moveOne(
   const answer = reportJson(report);
   print(io, options.output, answer, reportTable);
   const title = titleOf('Failover', request);
-  await writeReport(io, options.report, { title, answer, table: reportTable });
+  await writeReport(io, exit, options, { title, answer, table: reportTable });
 }
 
 async function moveAll(
@@ -91,5 +94,5 @@ async function moveAll(
   if (answer.groups.some(({ outcome }) => outcome === 'refused')) exit.value = exitCodes.condition;
   if (!execute) return;
   const title = `Failover of all groups, ${move.from} to ${move.to}`;
-  await writeReport(io, options.report, { title, answer, table: failoverAllTable });
+  await writeReport(io, exit, options, { title, answer, table: failoverAllTable });
 }

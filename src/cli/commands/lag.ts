@@ -20,7 +20,7 @@ export function lagCommand(io: CliIo): Command {
     .option('--flow <flow>', 'only this flow, such as east->west')
     .option('-p, --partitions', 'a line per partition');
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
-    const { agents, silent } = await askAll(io, options);
+    const { agents, silent } = await askAll(io, options, { flow: options.flow });
     if (agents.length === 0) {
       const why = silent.map((one) => `${one.grpc}: ${one.why}`).join('; ');
       throw new MeshError('peer_unavailable', `no agent answered: ${why}`);

@@ -22,7 +22,7 @@ export function limitCommand(io: CliIo): Command {
       const { site, flow } = parsePlace(text, 'flow');
       const limit = parseLimit(size);
       const said = saidBy(io, options);
-      const addresses = await agentAddresses(io, options, site);
+      const addresses = await agentAddresses(io, options, { at: site, flow });
       const { override, bytesPerSecond } = await askFirst(io, addresses, options, (client) => {
         return client.limitFlow(flow, limit, said);
       });

@@ -18,7 +18,7 @@ export function pauseCommand(io: CliIo): Command {
     async (text: string, options: FindOptions & SaidOptions) => {
       const { site, ...place } = parsePlace(text, 'any');
       const said = saidBy(io, options);
-      const addresses = await agentAddresses(io, options, site);
+      const addresses = await agentAddresses(io, options, { at: site, flow: place.flow });
       const pause = await askFirst(io, addresses, options, (client) => {
         return client.pauseFlow(place, said);
       });
@@ -33,7 +33,7 @@ export function resumeCommand(io: CliIo): Command {
     .argument(...placeArgument);
   return withAgentOptions(command).action(async (text: string, options: FindOptions) => {
     const { site, ...place } = parsePlace(text, 'any');
-    const addresses = await agentAddresses(io, options, site);
+    const addresses = await agentAddresses(io, options, { at: site, flow: place.flow });
     const lifted = await askFirst(io, addresses, options, (client) => {
       return client.resumeFlow(place, io.user);
     });

@@ -3,7 +3,13 @@ import { Command } from 'commander';
 import { errorMessage } from '../../base/errors.ts';
 import type { MeshStatus } from '../../client/agent-shapes.ts';
 import { statusJson } from '../../client/json.ts';
-import { agentAddresses, askAgent, withAgentOptions, type FindOptions } from '../agents.ts';
+import {
+  agentAddresses,
+  askAgent,
+  withAgentOptions,
+  type About,
+  type FindOptions,
+} from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
 import { statusTable } from '../print/status.ts';
@@ -16,8 +22,8 @@ export interface Asked {
 }
 
 /** Asks all at once; those that do not answer are named. */
-export async function askAll(io: CliIo, options: FindOptions): Promise<Asked> {
-  const addresses = await agentAddresses(io, options);
+export async function askAll(io: CliIo, options: FindOptions, about: About = {}): Promise<Asked> {
+  const addresses = await agentAddresses(io, options, about);
   const answers = await Promise.allSettled(
     addresses.map((address) => askAgent(io, address, options, (client) => client.status())),
   );

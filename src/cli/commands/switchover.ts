@@ -9,7 +9,14 @@ import { reportJson, switchoverPlanJson } from '../../client/json.ts';
 import type { SwitchoverRequest, SwitchoverStep } from '../../groups/updates.ts';
 import { agentAddresses, askFirst } from '../agents.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
-import { idOf, moveOf, titleOf, withMoveOptions, type MoveOptions } from '../move-options.ts';
+import {
+  aboutWay,
+  idOf,
+  moveOf,
+  titleOf,
+  withMoveOptions,
+  type MoveOptions,
+} from '../move-options.ts';
 import { print } from '../output.ts';
 import { reportTable, switchoverTable } from '../print/failover.ts';
 import { writeReport } from '../report-file.ts';
@@ -36,7 +43,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
     .addHelpText('after', help);
   return withMoveOptions(command, true).action(async (options: Options) => {
     const { group } = options;
-    const move = moveOf(options);
+    const move = await moveOf(io, options);
     const request: SwitchoverRequest = {
       group,
       ...move,
@@ -46,7 +53,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
       timeoutMs: waitMs(options.wait),
       requestedBy: io.user,
     };
-    const addresses = await agentAddresses(io, options, request.to);
+    const addresses = await agentAddresses(io, options, aboutWay(move));
     const calledOff = new AbortController();
     const stopListening = io.onSignal(() => calledOff.abort());
     try {
@@ -92,18 +99,18 @@ async function follow(
 
 async function show(
   io: CliIo,
-  { output, report: file }: Options,
+  options: Options,
   request: SwitchoverRequest,
   last: SwitchoverStep,
   exit: ExitCode,
 ): Promise<void> {
   if (last.kind === 'executed') {
     const answer = reportJson(last.report);
-    print(io, output, answer, reportTable);
+    print(io, options.output, answer, reportTable);
     const title = titleOf('Switchover', request);
-    await writeReport(io, file, { title, answer, table: reportTable });
+    await writeReport(io, exit, options, { title, answer, table: reportTable });
     return;
   }
-  print(io, output, switchoverPlanJson(last.plan, last.waitingFor), switchoverTable);
+  print(io, options.output, switchoverPlanJson(last.plan, last.waitingFor), switchoverTable);
   if (last.plan.refusals.length > 0) exit.value = exitCodes.condition;
 }

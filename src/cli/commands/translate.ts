@@ -4,7 +4,7 @@ import { translateJson } from '../../client/json.ts';
 import { parsePosition } from '../../client/position-text.ts';
 import { agentAddresses, askFirst, withAgentOptions, type FindOptions } from '../agents.ts';
 import type { CliIo } from '../io.ts';
-import { siteOption } from '../move-options.ts';
+import { aboutWay, groupOption, wayOf } from '../move-options.ts';
 import { print, withOutput, type OutputFormat } from '../output.ts';
 import { translateTable } from '../print/failover.ts';
 
@@ -24,12 +24,12 @@ export function translateCommand(io: CliIo): Command {
     .requiredOption('--to <site>', 'where the group is to go on')
     .option('--position <topic/partition@offset...>', "instead of the group's own positions");
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
-    const from = siteOption('from', options.from);
-    const to = siteOption('to', options.to);
+    groupOption(options.group);
+    const way = wayOf(options);
     const positions = (options.position ?? []).map((text) => parsePosition(text, '--position'));
-    const addresses = await agentAddresses(io, options, to);
+    const addresses = await agentAddresses(io, options, aboutWay(way));
     const answer = await askFirst(io, addresses, options, (client) =>
-      client.translate({ group: options.group, from, to, positions }),
+      client.translate({ group: options.group, ...way, positions }),
     );
     print(io, options.output, translateJson(answer), translateTable);
   });
