@@ -241,8 +241,9 @@ describe('a home that is silent', () => {
     stage.there.members = 0;
     await stage.pass(2);
     assert.equal(stage.home, 'west 2 moved');
+    const lost = 'east does not answer, and the group is used here';
     assert.deepEqual(stage.told, [
-      'billing is provisionally at home at west (epoch 2): east does not answer, and the group is used here',
+      `billing is provisionally at home at west (epoch 2): ${lost}`,
       'billing is at home at west (epoch 2): east answers, without members',
     ]);
   });
