@@ -27,8 +27,8 @@ export const quickReturn = {
   'broker.heartbeat.interval.ms': '500',
   'offsets.topic.num.partitions': '4',
   'transaction.state.log.num.partitions': '4',
-  // Where a log begins is written down once a minute else: what was deleted comes back with a broker
-  // that was killed before.
+  // Where a log begins is written down once a minute else, and what was deleted comes back with a
+  // broker that was killed before that.
   'log.flush.start.offset.checkpoint.interval.ms': '1000',
 } as const;
 
