@@ -2,7 +2,9 @@
  * Logs: one JSON line an event, on stdout or to a file. Offsets are written as strings; record
  * contents and secrets are never written.
  */
+import path from 'node:path';
 import { destination, levels, pino, type Logger } from 'pino';
+import { makeFolder } from './make-folder.ts';
 
 export type Log = Logger;
 
@@ -18,11 +20,11 @@ function jsonSafe(value: unknown): unknown {
   return typeof value === 'bigint' ? value.toString() : value;
 }
 
+/** @throws Error of Node when the file cannot be written */
 export function openLog(options: LogOptions, bindings: Record<string, unknown> = {}): Log {
-  const stream =
-    typeof options.to === 'number'
-      ? destination({ fd: options.to, sync: true })
-      : destination({ dest: options.to, sync: true, mkdir: true });
+  if (typeof options.to === 'string') makeFolder(path.dirname(path.resolve(options.to)));
+  const where = typeof options.to === 'string' ? { dest: options.to } : { fd: options.to };
+  const stream = destination({ ...where, sync: true });
   return pino(
     {
       level: options.level,

@@ -11,7 +11,7 @@ import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import type { BrokerLink, ProducedPartition } from '../kafka/cluster.ts';
-import type { StampResult } from '../records/stamped-batch.ts';
+import { ownBytes, type StampResult } from '../records/stamped-batch.ts';
 import type { Lane } from '../topology/model.ts';
 import { CopyProgress } from './copy-progress.ts';
 import type { FlowContext } from './flow-context.ts';
@@ -326,7 +326,7 @@ export class PartitionCopy {
     rebuild.abort();
     reader.remove(this);
     if (copying !== undefined) {
-      const bytes = copying.window.queuedBytes;
+      const bytes = copying.window.ownBytes;
       await copying.window.breakOff();
       this.#context.budget.give(bytes);
     }
@@ -394,7 +394,7 @@ export class PartitionCopy {
     const { budget, settings } = this.#context;
     for (const batch of batches) {
       copying.lane.push(batch);
-      budget.take(batch.bytes.length);
+      budget.take(ownBytes(batch));
     }
     copying.fetchPosition = nextPosition;
     if (skipped.looped > 0) {
@@ -437,7 +437,7 @@ export class PartitionCopy {
     copying.expectedTarget = baseOffset + batch.recordCount;
     this.#progress.copied(batch.maxTimestamp);
     this.#parts.meter.copied(batch.recordCount, batch.bytes.length);
-    this.#context.budget.give(batch.bytes.length);
+    this.#context.budget.give(ownBytes(batch));
     const next = batch.nextSourceOffset;
     copying.window.acknowledged(pending);
     this.#advance(copying, copying.window.isEmpty ? copying.fetchPosition : next);

@@ -8,7 +8,7 @@
  */
 import { assert } from '../base/assert.ts';
 import { resealBatch, sealBatch } from '../records/seal.ts';
-import type { StampedBatch } from '../records/stamped-batch.ts';
+import { ownBytes, type StampedBatch } from '../records/stamped-batch.ts';
 
 export interface Producer {
   readonly producerId: bigint;
@@ -38,6 +38,7 @@ export class SendWindow {
   #nextSequence = 0;
   #outstanding = 0;
   #queuedBytes = 0;
+  #ownBytes = 0;
   /** Batches at the end of the queue that may not be sent yet. */
   #held = 0;
   #mustRepeat = false;
@@ -54,6 +55,11 @@ export class SendWindow {
   /** Bytes waiting or sent and not acknowledged. */
   get queuedBytes(): number {
     return this.#queuedBytes;
+  }
+
+  /** Of those the ones that batches of this window alone keep in memory. */
+  get ownBytes(): number {
+    return this.#ownBytes;
   }
 
   get isEmpty(): boolean {
@@ -86,6 +92,7 @@ export class SendWindow {
     if (isHeld) this.#held += 1;
     this.#queue.push(batch);
     this.#queuedBytes += batch.bytes.length;
+    this.#ownBytes += ownBytes(batch);
   }
 
   /** So many of the batches held, the oldest ones, may be sent; a broken window has none left. */
@@ -128,6 +135,7 @@ export class SendWindow {
     assert(!this.#isBroken, 'acknowledged after the window was broken off');
     this.#answered(head);
     this.#queuedBytes -= head.batch.bytes.length;
+    this.#ownBytes -= ownBytes(head.batch);
     head.batch.release();
   }
 
@@ -173,6 +181,7 @@ export class SendWindow {
     this.#queue.length = 0;
     this.#held = 0;
     this.#queuedBytes = 0;
+    this.#ownBytes = 0;
   }
 
   #limit(batch: StampedBatch): number {

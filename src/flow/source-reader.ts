@@ -8,6 +8,7 @@ import { setMaxListeners } from 'node:events';
 import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
+import { SharedMemory } from '../base/shared-memory.ts';
 import type { BrokerLink, FetchedPartition, FetchResponse } from '../kafka/cluster.ts';
 import { corrupt } from '../records/corrupt.ts';
 import { bulkLanes, FetchLanes } from './fetch-lanes.ts';
@@ -18,16 +19,15 @@ import type { PartitionCopy } from './partition-copy.ts';
 /** With what is around the records it still fits into 8 MiB, a size that the pool keeps. */
 const fetchBytesMax = 8 * 1024 * 1024 - 256 * 1024;
 const partitionBytesMax = 4 * 1024 * 1024;
-/** Once could be chance: what there is and what is given are not read at one instant. */
+/** Once could be chance: what there is and what is given are not of one instant. */
 const emptyAnswersMax = 3;
 /** While others are catching up: so that they are soon among those that are long-polled. */
 const shortWaitMs = 100;
 /**
- * What a partition sends on as it is stays in the memory of the fetch when it is at least one of so
- * many parts of that: what cannot be sent for a while would else keep what belongs to others, or
- * what was rolled back and is never sent.
+ * What is sent on as it is stays in the memory of the fetch when it is one of so many parts of it
+ * at least: what waits would else keep what belongs to others.
  */
-const heldPartsMax = 4;
+const heldPartsMax = 2;
 /** A connection that was needed for catching up only is closed after so long without use. */
 const idleMsMax = 30_000;
 
@@ -240,26 +240,35 @@ export class SourceReader {
     // What is surely coming is in flight already; a long poll mostly brings little.
     const expected = isBulk ? maxBytes : 0;
     budget.take(expected);
-    let response: FetchResponse | undefined;
+    let response: FetchResponse;
     try {
       const limits = { minBytes: 1, maxBytes, maxWaitMs } as const;
       response = await link.fetch({ partitions, ...limits, isolation: 'read_committed' });
-      const { hold } = response;
-      const bytes = response.partitions.reduce((sum, { records }) => sum + records.length, 0);
-      rate.take(bytes);
+    } finally {
+      budget.give(expected);
+    }
+    const bytes = response.partitions.reduce((sum, { records }) => sum + records.length, 0);
+    budget.take(bytes);
+    const memory = new SharedMemory(() => {
+      response.release();
+      budget.give(bytes);
+    });
+    const release = memory.hold();
+    rate.take(bytes);
+    try {
       for (const fetched of response.partitions) {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
         const isLarge = fetched.records.length * heldPartsMax >= bytes;
         const stays = isLarge && fetched.aborted.length === 0;
-        await found.copy.onFetched({ ...fetched, hold: stays ? hold : undefined }, found.offset);
+        const hold = stays ? () => memory.hold() : undefined;
+        await found.copy.onFetched({ ...fetched, hold }, found.offset);
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
       }
       return bytes;
     } finally {
-      response?.release();
-      budget.give(expected);
+      release();
     }
   }
 

@@ -1,7 +1,6 @@
 /**
  * Raw fetch and produce on one connection of its own. Batches are neither copied nor looked into.
  */
-import { SharedMemory } from '../base/shared-memory.ts';
 import type {
   BrokerLink,
   FetchRequest,
@@ -46,13 +45,11 @@ export class RawLink implements BrokerLink {
     const api = { ...(ids === undefined ? fetchByName : fetchById), extraMs: request.maxWaitMs };
     const bytes = ids === undefined ? encodeFetchByName(request) : encodeFetchById(request, ids);
     const answer = await this.#wire.send(api, [bytes]);
-    const memory = new SharedMemory(() => answer.release());
-    const release = memory.hold();
-    const held = { hold: () => memory.hold(), release };
+    const release = (): void => answer.release();
     try {
       return ids === undefined
-        ? readFetchByName(answer.body, held)
-        : readFetchById(answer.body, ids, held);
+        ? readFetchByName(answer.body, release)
+        : readFetchById(answer.body, ids, release);
     } catch (error) {
       release();
       throw error;

@@ -7,7 +7,6 @@
  * (anything else that the broker refused; details: `{errorCode, errorName, topic?, partition?}`).
  */
 import type { MeshError } from '../base/errors.ts';
-import type { Hold } from '../base/shared-memory.ts';
 import type { AbortedTransaction } from '../records/stamped-batch.ts';
 
 export interface TopicPartition {
@@ -73,8 +72,6 @@ export interface FetchedPartition extends TopicPartition {
 export interface FetchResponse {
   readonly partitions: readonly FetchedPartition[];
   readonly throttleMs: number;
-  /** Keeps its memory beyond its release, until what is returned is called. */
-  readonly hold: Hold;
   /** Gives the response's memory back: no `records` buffer may be touched afterwards. */
   release(): void;
 }

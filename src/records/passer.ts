@@ -146,6 +146,7 @@ export class Passer {
     bytes.writeInt32BE(-1, batchAt.leaderEpoch);
     return {
       bytes,
+      isInFetch: hold !== undefined,
       proved: { attributes: codecBits(batch.codec) },
       recordCount,
       runs: [{ sourceOffset: baseOffset, index: 0, length: recordCount }],

@@ -16,6 +16,8 @@ export interface StampedRun {
 export interface StampedBatch {
   /** A whole record batch v2; base offset 0; producer fields and CRC are set by `seal`. */
   readonly bytes: Buffer;
+  /** `bytes` are a part of what was fetched, and keep all of that. */
+  readonly isInFetch?: boolean;
   /** Its CRC holds as long as nothing is changed; these attributes are still to be set. */
   readonly proved?: { readonly attributes: number };
   readonly recordCount: number;
@@ -26,6 +28,11 @@ export interface StampedBatch {
   readonly maxTimestamp: number;
   /** Gives `bytes` back to the pool: after the acknowledgement, or when the batch is dropped. */
   release(): void;
+}
+
+/** Memory that this batch keeps, and nobody else. */
+export function ownBytes({ bytes, isInFetch = false }: StampedBatch): number {
+  return isInFetch ? 0 : bytes.length;
 }
 
 /** Records of one producer that are dropped from `firstOffset` on until its abort marker. */

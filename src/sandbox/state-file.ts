@@ -3,11 +3,12 @@
  * folder is ours to write and to empty. Each command reads it anew and replaces it whole, so that a
  * `kill` in one terminal is known to the `down` in another.
  */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { z } from 'zod';
 import { errorMessage, MeshError } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 
 const port = z.int().min(1).max(65_535);
 
@@ -56,26 +57,14 @@ export function writeState(dir: string, state: SandboxState): void {
   renameSync(`${file}.new`, file);
 }
 
-/**
- * Level by level: where nothing can be made, in /proc for one, Node's own recursive call spins for
- * ever.
- */
-function makeFolder(dir: string): void {
-  if (existsSync(dir)) return;
-  makeFolder(path.dirname(dir));
+/** Makes the folder ours. @throws MeshError sandbox when it holds something that is not */
+export async function claimFolder(dir: string): Promise<void> {
   try {
-    mkdirSync(dir);
+    makeFolder(path.resolve(dir));
   } catch (cause) {
-    // Another process was quicker.
-    if (existsSync(dir)) return;
     const text = `the folder ${dir} cannot be made: ${errorMessage(cause)}`;
     throw new MeshError('sandbox', text, { cause });
   }
-}
-
-/** Makes the folder ours. @throws MeshError sandbox when it holds something that is not */
-export async function claimFolder(dir: string): Promise<void> {
-  makeFolder(path.resolve(dir));
   if (readState(dir) !== undefined) return;
   const names = await readdir(dir);
   if (names.length > 0) {

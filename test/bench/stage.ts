@@ -88,7 +88,8 @@ export class Stage implements AsyncDisposable {
       `compression.type=${codec}`,
       `batch.size=${batchBytes}`,
       'linger.ms=5',
-      'buffer.memory=67108864',
+      // Of tiny batches fewer bytes, or their objects fill the heap.
+      `buffer.memory=${Math.min(2 ** 26, Math.max(2 ** 20, batchBytes * 10_000))}`,
     ];
     const producer = 'org.apache.kafka.tools.ProducerPerformance';
     const sizes = ['--num-records', String(records), '--record-size', String(bytesPerRecord)];

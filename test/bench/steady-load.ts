@@ -1,10 +1,13 @@
 /** A producer that writes at an even rate, over one connection, batches of any codec in turn. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { BrokerLink, ProducePartition } from '../../src/kafka/cluster.ts';
+import { kafkaErrorName } from '../../src/kafka/codes.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { until } from '../support/until.ts';
 
 const underWayMax = 32;
 const timeoutMs = 30_000;
+const attemptsMax = 100;
 
 export interface SteadyLoad {
   readonly topic: string;
@@ -34,10 +37,10 @@ export async function writeSteadily(
     }
     const batches = [{ topic, partition: written % partitions, batch: nextBatch() }];
     written += 1;
-    const sending: Promise<void> = link.produce({ batches, timeoutMs }).then(
-      ([answer]) => {
+    const sending: Promise<void> = produce(link, batches).then(
+      (error) => {
         underWay.delete(sending);
-        if (answer?.errorCode !== 0) refused.push(answer?.errorMessage ?? 'no answer');
+        if (error !== undefined) refused.push(error);
       },
       (error: unknown) => void refused.push(String(error)),
     );
@@ -46,4 +49,20 @@ export async function writeSteadily(
   await until('acknowledgements', () => underWay.size === 0 || refused.length > 0);
   if (refused.length > 0) throw new Error(`${topic}: ${refused[0] ?? ''}`);
   return written;
+}
+
+/** Again while a topic that was just made has no leader yet; undefined when it is written. */
+async function produce(
+  link: BrokerLink,
+  batches: readonly ProducePartition[],
+): Promise<string | undefined> {
+  for (let attempt = 1; ; attempt += 1) {
+    const [answer] = await link.produce({ batches, timeoutMs });
+    const { errorCode = -1, errorMessage = 'no answer' } = answer ?? {};
+    if (errorCode === 0) return undefined;
+    const name = kafkaErrorName(errorCode);
+    const isEarly = name === 'NOT_LEADER_OR_FOLLOWER' || name === 'UNKNOWN_TOPIC_OR_PARTITION';
+    if (!isEarly || attempt === attemptsMax) return `${name} ${errorMessage}`;
+    await sleep(50);
+  }
 }

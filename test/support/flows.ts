@@ -1,4 +1,5 @@
 /** One flow between the two shared clusters, run in this process over real Kafka, for one topic. */
+import assert from 'node:assert/strict';
 import { BufferPool } from '../../src/base/buffer-pool.ts';
 import { siteName } from '../../src/base/ids.ts';
 import type { Log } from '../../src/base/log.ts';
@@ -88,6 +89,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
     const events: FlowEvent[] = [];
     const { bytesPerSecond } = settings.limit;
     const flowControls = new FlowControls(settings.id, bytesPerSecond, deps.clock);
+    const budget = new ByteBudget(64 * 1024 * 1024);
+    const pool = new BufferPool();
     const flow = new Flow({
       deps,
       topology,
@@ -103,8 +106,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       passes: maps.passes,
       lanes: new TopicLanes(settings, { source, target, clock: deps.clock, rereadMs: 300 }),
       limits: new TargetLimits(deps.clock),
-      budget: new ByteBudget(64 * 1024 * 1024),
-      pool: new BufferPool(),
+      budget,
+      pool,
       timings: { ...defaultTimings, upkeepMs: 300, ...options.timings },
       onEvent: (event) => events.push(event),
     });
@@ -114,6 +117,8 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       stop.abort();
       await running;
       await maps.store();
+      // Whatever happened, all that was in flight has been given back.
+      assert.deepEqual({ inFlight: budget.used, taken: pool.outBytes }, { inFlight: 0, taken: 0 });
     });
     return {
       flow,

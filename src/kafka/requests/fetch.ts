@@ -82,10 +82,10 @@ export function encodeFetchById(request: FetchRequest, ids: ReadonlyMap<string, 
   return writer.bytes;
 }
 
-/** Of the body, which records are views of. */
-type FetchMemory = Pick<FetchResponse, 'hold' | 'release'>;
+/** Gives the body back, which records are views of. */
+type Release = () => void;
 
-export function readFetchByName(body: Buffer, memory: FetchMemory): FetchResponse {
+export function readFetchByName(body: Buffer, release: Release): FetchResponse {
   const reader = new WireReader(body);
   const throttleMs = reader.int32();
   const errorCode = reader.int16();
@@ -99,13 +99,13 @@ export function readFetchByName(body: Buffer, memory: FetchMemory): FetchRespons
       return { ...known, aborted, records: reader.bytes() };
     });
   });
-  return { partitions: topics.flat(), throttleMs, ...memory };
+  return { partitions: topics.flat(), throttleMs, release };
 }
 
 export function readFetchById(
   body: Buffer,
   ids: ReadonlyMap<string, string>,
-  memory: FetchMemory,
+  release: Release,
 ): FetchResponse {
   const names = new Map([...ids].map(([name, id]) => [id, name]));
   const reader = new WireReader(body);
@@ -130,7 +130,7 @@ export function readFetchById(
     reader.skipTags();
     return partitions;
   });
-  return { partitions: topics.flat(), throttleMs, ...memory };
+  return { partitions: topics.flat(), throttleMs, release };
 }
 
 function readOffsets(

@@ -184,6 +184,11 @@ test('an agent that cannot log or listen says so in a line', async (t) => {
       2,
       /^causeway: the log .* cannot be written: EISDIR[^\n]*\n {2}[^\n]*\n$/,
     ],
+    [
+      ['--log-file', '/proc/nope/x'],
+      2,
+      /^causeway: the log .* cannot be written: [^\n]*\n {2}[^\n]*\n$/,
+    ],
     [[], 1, /^causeway: gRPC at 192\.0\.2\.1:7400: this machine does not have that address/],
     [['--listen', at], 1, /^causeway: gRPC at .*: something listens there already \(.*EADDRINUSE/],
     [['--listen', '127.0.0.1'], 2, /--listen: found "127.0.0.1", wanted host:port/],

@@ -101,6 +101,15 @@ test('breaking off waits for what is outstanding before memory is given back', a
   assert.equal(window.isEmpty, true);
 });
 
+test('what stays in the memory of a fetch is not counted as its own', () => {
+  const guest = made(1);
+  const window = windowWith([made(1), { ...guest, batch: { ...guest.batch, isInFetch: true } }]);
+  assert.deepEqual([window.queuedBytes, window.ownBytes], [122, 61]);
+  const [first] = all(window);
+  window.acknowledged(first!);
+  assert.deepEqual([window.queuedBytes, window.ownBytes], [61, 0]);
+});
+
 test('acknowledgements out of order are a defect', () => {
   const window = windowWith([made(1), made(1)]);
   const sent = all(window);
