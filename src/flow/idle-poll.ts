@@ -7,6 +7,10 @@
  */
 import type { BrokerLink } from '../kafka/cluster.ts';
 
+/**
+ * Polls that brought nothing, less those that did: a source where something comes every few
+ * seconds, such as heartbeats, is idle too.
+ */
 const emptyPollsUntilIdle = 10;
 /** Not longer: what an idle source is known to end at should not be old. */
 const idleWaitMs = 5_000;
@@ -31,13 +35,15 @@ export class IdlePoll {
   end(bytes: number): void {
     this.#long = undefined;
     this.#isInterrupted = false;
-    this.#emptyPolls = bytes === 0 ? this.#emptyPolls + 1 : 0;
+    const more = bytes === 0 ? 1 : -1;
+    this.#emptyPolls = Math.max(0, Math.min(emptyPollsUntilIdle, this.#emptyPolls + more));
   }
 
   /** Returns true when it failed because it was interrupted. */
   fail(): boolean {
     const isInterrupted = this.#isInterrupted;
     this.end(1);
+    this.#emptyPolls = 0;
     return isInterrupted;
   }
 

@@ -189,30 +189,28 @@ export class PartitionCopy {
     this.#isHeld = false;
   }
 
-  /** Resolves when nothing refers to the fetched memory any more, but for what holds it. */
-  async onFetched(fetched: Fetched, requestedOffset: number): Promise<void> {
+  /**
+   * Resolves when nothing refers to the fetched memory any more, but for what holds it; undefined
+   * when nothing does at once, as where nothing was there: idle, that is every partition each time.
+   */
+  onFetched(fetched: Fetched, requestedOffset: number): Promise<void> | undefined {
     const copying = this.#copying;
     // An answer from an earlier tenure, or from a leader that the partition has left.
-    if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return;
+    if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return undefined;
     const trouble = fetchTrouble(fetched, requestedOffset, this.#context.settings.from);
     if (trouble === 'stale_leader') {
       this.#isHeld = true;
       this.#context.source.invalidate();
-      return;
+      return undefined;
     }
     if (trouble !== undefined) {
       copying.end(trouble);
-      return;
+      return undefined;
     }
-    copying.isStamping = true;
-    try {
-      await this.#stamp(copying, fetched);
-    } catch (error) {
-      copying.trouble = isMeshError(error) ? error : new MeshError('defect', errorMessage(error));
-      if (copying.window.isEmpty) copying.end(copying.trouble);
-    } finally {
-      copying.isStamping = false;
-    }
+    this.#noteEnds(copying, fetched);
+    if (fetched.records.length > 0) return this.#stampWhole(copying, fetched);
+    if (copying.window.isEmpty) this.#advance(copying, copying.fetchPosition);
+    return undefined;
   }
 
   // --- what TargetWriter asks and tells
@@ -368,10 +366,25 @@ export class PartitionCopy {
     };
   }
 
+  #noteEnds(copying: Copying, { lastStableOffset, logStartOffset }: Fetched): void {
+    this.#progress.setSourceEnd(Number(lastStableOffset));
+    copying.tenure.map.setLogStarts({ source: Number(logStartOffset), target: -1 });
+  }
+
+  async #stampWhole(copying: Copying, fetched: Fetched): Promise<void> {
+    copying.isStamping = true;
+    try {
+      await this.#stamp(copying, fetched);
+    } catch (error) {
+      copying.trouble = isMeshError(error) ? error : new MeshError('defect', errorMessage(error));
+      if (copying.window.isEmpty) copying.end(copying.trouble);
+    } finally {
+      copying.isStamping = false;
+    }
+  }
+
   async #stamp(copying: Copying, fetched: Fetched): Promise<void> {
     this.#parts.meter.fetched(fetched.records.length);
-    this.#progress.setSourceEnd(Number(fetched.lastStableOffset));
-    copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
     const { aborted, hold } = fetched;
     const { fetchPosition } = copying;
     const { records, trouble } = await this.#gaps.check(fetched.records, fetchPosition);

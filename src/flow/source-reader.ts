@@ -260,10 +260,10 @@ export class SourceReader {
         const found = asked.get(`${fetched.topic}/${fetched.partition}`);
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
-        const isLarge = fetched.records.length * heldPartsMax >= bytes;
-        const stays = isLarge && fetched.aborted.length === 0;
-        const hold = stays ? () => memory.hold() : undefined;
-        await found.copy.onFetched({ ...fetched, hold }, found.offset);
+        const isSmall = fetched.records.length * heldPartsMax < bytes;
+        const hold = isSmall || fetched.aborted.length > 0 ? undefined : () => memory.hold();
+        const stamped = found.copy.onFetched({ ...fetched, hold }, found.offset);
+        if (stamped !== undefined) await stamped;
         if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
       }
       return bytes;

@@ -33,6 +33,19 @@ test('polls become long when nothing comes, and short again when something does'
   assert.equal(poll.begin(countedLink().link), 500);
 });
 
+test('what comes now and then does not keep polls short; what comes all the time does', () => {
+  const poll = idle();
+  for (let beat = 0; beat < 20; beat += 1) {
+    assert.equal(poll.begin(countedLink().link), 5_000);
+    poll.end(1);
+    assert.equal(poll.begin(countedLink().link), 500);
+    poll.end(0);
+  }
+  for (let round = 0; round < 10; round += 1) poll.end(1);
+  for (let round = 0; round < 9; round += 1) poll.end(0);
+  assert.equal(poll.begin(countedLink().link), 500);
+});
+
 test('a long poll is ended, once, for one that is not in it', () => {
   const poll = idle();
   const { link, closed } = countedLink();
