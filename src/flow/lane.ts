@@ -1,7 +1,6 @@
 /** How one partition is carried during one tenure: with stamps, or with a journal. */
 import type { MeshError } from '../base/errors.ts';
 import type { Hold } from '../base/shared-memory.ts';
-import type { FetchedPartition } from '../kafka/cluster.ts';
 import { Passer } from '../records/passer.ts';
 import type { AbortedTransaction, StampedBatch, StampResult } from '../records/stamped-batch.ts';
 import { Stamper } from '../records/stamper.ts';
@@ -12,9 +11,6 @@ import { PassLane } from './pass-lane.ts';
 import type { SendWindow } from './send-window.ts';
 import type { CopyTarget } from './status.ts';
 import type { Tenure } from './take-over.ts';
-
-/** Its memory may be kept, where it is worth that. */
-export type Fetched = FetchedPartition & { readonly hold: Hold | undefined };
 
 export interface CopyLane {
   readonly lane: Lane;

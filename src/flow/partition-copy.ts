@@ -10,14 +10,15 @@
 import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
-import type { BrokerLink, ProducedPartition } from '../kafka/cluster.ts';
+import type { Hold } from '../base/shared-memory.ts';
+import type { BrokerLink, FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
 import { ownBytes, type StampResult } from '../records/stamped-batch.ts';
 import type { Lane } from '../topology/model.ts';
 import { CopyProgress } from './copy-progress.ts';
 import type { FlowContext } from './flow-context.ts';
 import type { FlowMeter } from './flow-meter.ts';
 import { fetchTrouble } from './fetch-answer.ts';
-import { openLane, type CopyLane, type Fetched } from './lane.ts';
+import { openLane, type CopyLane } from './lane.ts';
 import { produceVerdict } from './produce-answer.ts';
 import { produceTrouble } from './produce-trouble.ts';
 import { SendWindow, type Pending } from './send-window.ts';
@@ -31,6 +32,7 @@ import { LogGaps } from './log-gaps.ts';
 import type { SourceGuard, TargetGuard } from './log-guards.ts';
 import { openGuards } from './open-guards.ts';
 import { Resets } from './resets.ts';
+import { RetryWait } from './retry-wait.ts';
 import type { TargetWriter } from './target-writer.ts';
 
 export interface CopyParts {
@@ -74,9 +76,9 @@ export class PartitionCopy {
   readonly #progress: CopyProgress;
   readonly #gaps: LogGaps;
   readonly #resets: Resets;
+  readonly #retry: RetryWait;
   #isHeld = false;
   #isTransient = false;
-  #wakeRetry: (() => void) | undefined;
 
   constructor(id: CopyTarget, context: FlowContext, parts: CopyParts) {
     this.id = id;
@@ -85,6 +87,7 @@ export class PartitionCopy {
     this.#progress = new CopyProgress(context.deps.clock);
     this.#gaps = new LogGaps(id, context);
     this.#resets = new Resets(id, context);
+    this.#retry = new RetryWait(context.deps.clock);
   }
 
   get state(): PartitionState {
@@ -112,7 +115,7 @@ export class PartitionCopy {
         backoff.nextDelayMs();
         continue;
       }
-      await this.#waitToRetry(backoff.nextDelayMs(), signal);
+      await this.#retry.wait(backoff.nextDelayMs(), signal);
     }
     this.#enter('stopped', '');
   }
@@ -158,7 +161,7 @@ export class PartitionCopy {
 
   /** Tries a paused partition again now: its cause may have gone away. */
   retryNow(): void {
-    this.#wakeRetry?.();
+    this.#retry.end();
   }
 
   // --- what SourceReader asks and tells
@@ -190,10 +193,14 @@ export class PartitionCopy {
   }
 
   /**
-   * Resolves when nothing refers to the fetched memory any more, but for what holds it; undefined
-   * when nothing does at once, as where nothing was there: idle, that is every partition each time.
+   * Resolves when nothing but `hold` refers to the fetched memory any more; undefined: nothing does
+   * now, as where nothing was there. Idle, that is every partition each time.
    */
-  onFetched(fetched: Fetched, requestedOffset: number): Promise<void> | undefined {
+  onFetched(
+    fetched: FetchedPartition,
+    requestedOffset: number,
+    hold: Hold | undefined,
+  ): Promise<void> | undefined {
     const copying = this.#copying;
     // An answer from an earlier tenure, or from a leader that the partition has left.
     if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return undefined;
@@ -208,8 +215,8 @@ export class PartitionCopy {
       return undefined;
     }
     this.#noteEnds(copying, fetched);
-    if (fetched.records.length > 0) return this.#stampWhole(copying, fetched);
-    if (copying.window.isEmpty) this.#advance(copying, copying.fetchPosition);
+    if (fetched.records.length > 0) return this.#stampWhole(copying, fetched, hold);
+    if (copying.window.isEmpty) this.#advance(copying, requestedOffset);
     return undefined;
   }
 
@@ -290,7 +297,7 @@ export class PartitionCopy {
       this.#enter('waiting', '');
       const parts = { ...this.#parts, resets: this.#resets };
       const tenure = await this.#parts.admit(
-        () => takeOver(this.id, this.#context, parts, this.#enterTakeOver, signal),
+        () => takeOver(this.id, this.#context, parts, (state) => this.#enter(state, ''), signal),
         signal,
       );
       throwIfAborted(signal);
@@ -301,8 +308,6 @@ export class PartitionCopy {
         : new MeshError('defect', errorMessage(error), { cause: error });
     }
   }
-
-  readonly #enterTakeOver = (state: PartitionState): void => this.#enter(state, '');
 
   async #copy(tenure: Tenure, signal: AbortSignal): Promise<MeshError> {
     const { reader, writer } = this.#parts;
@@ -366,15 +371,19 @@ export class PartitionCopy {
     };
   }
 
-  #noteEnds(copying: Copying, { lastStableOffset, logStartOffset }: Fetched): void {
+  #noteEnds(copying: Copying, { lastStableOffset, logStartOffset }: FetchedPartition): void {
     this.#progress.setSourceEnd(Number(lastStableOffset));
     copying.tenure.map.setLogStarts({ source: Number(logStartOffset), target: -1 });
   }
 
-  async #stampWhole(copying: Copying, fetched: Fetched): Promise<void> {
+  async #stampWhole(
+    copying: Copying,
+    fetched: FetchedPartition,
+    hold: Hold | undefined,
+  ): Promise<void> {
     copying.isStamping = true;
     try {
-      await this.#stamp(copying, fetched);
+      await this.#stamp(copying, fetched, hold);
     } catch (error) {
       copying.trouble = isMeshError(error) ? error : new MeshError('defect', errorMessage(error));
       if (copying.window.isEmpty) copying.end(copying.trouble);
@@ -383,11 +392,14 @@ export class PartitionCopy {
     }
   }
 
-  async #stamp(copying: Copying, fetched: Fetched): Promise<void> {
-    this.#parts.meter.fetched(fetched.records.length);
-    const { aborted, hold } = fetched;
+  async #stamp(
+    copying: Copying,
+    { records: found, aborted }: FetchedPartition,
+    hold: Hold | undefined,
+  ): Promise<void> {
+    this.#parts.meter.fetched(found.length);
     const { fetchPosition } = copying;
-    const { records, trouble } = await this.#gaps.check(fetched.records, fetchPosition);
+    const { records, trouble } = await this.#gaps.check(found, fetchPosition);
     await copying.source.note(records, fetchPosition);
     this.#tellFirstRead(copying);
     const pieces = copying.lane.pieces(records, fetchPosition, aborted, pieceBytes, hold);
@@ -473,16 +485,6 @@ export class PartitionCopy {
 
   async #isStillOurs(): Promise<boolean> {
     return this.#context.slots.confirm(this.id.slot).catch(() => false);
-  }
-
-  async #waitToRetry(ms: number, signal: AbortSignal): Promise<void> {
-    const controller = new AbortController();
-    const wake = (): void => controller.abort();
-    signal.addEventListener('abort', wake, { once: true });
-    this.#wakeRetry = wake;
-    await this.#context.deps.clock.sleep(ms, controller.signal).catch(() => undefined);
-    this.#wakeRetry = undefined;
-    signal.removeEventListener('abort', wake);
   }
 
   #enter(state: PartitionState, why: string): void {

@@ -9,18 +9,16 @@ import { isAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import { SharedMemory } from '../base/shared-memory.ts';
-import type { BrokerLink, FetchedPartition, FetchResponse } from '../kafka/cluster.ts';
-import { corrupt } from '../records/corrupt.ts';
+import type { BrokerLink, FetchResponse } from '../kafka/cluster.ts';
 import { bulkLanes, FetchLanes } from './fetch-lanes.ts';
 import type { FlowContext } from './flow-context.ts';
+import { GivenCheck } from './given-check.ts';
 import { IdlePoll } from './idle-poll.ts';
 import type { PartitionCopy } from './partition-copy.ts';
 
 /** With what is around the records it still fits into 8 MiB, a size that the pool keeps. */
 const fetchBytesMax = 8 * 1024 * 1024 - 256 * 1024;
 const partitionBytesMax = 4 * 1024 * 1024;
-/** Once could be chance: what there is and what is given are not of one instant. */
-const emptyAnswersMax = 3;
 /** While others are catching up: so that they are soon among those that are long-polled. */
 const shortWaitMs = 100;
 /**
@@ -30,6 +28,12 @@ const shortWaitMs = 100;
 const heldPartsMax = 2;
 /** A connection that was needed for catching up only is closed after so long without use. */
 const idleMsMax = 30_000;
+
+/** By partition. */
+interface Asked {
+  readonly copy: PartitionCopy;
+  readonly offset: number;
+}
 
 /** What is read from one leading broker. */
 interface BrokerLanes {
@@ -43,12 +47,13 @@ export class SourceReader {
   readonly #copies = new Set<PartitionCopy>();
   readonly #brokers = new Map<number, BrokerLanes>();
   readonly #running = new Set<Promise<void>>();
-  readonly #emptyAnswers = new Map<PartitionCopy, number>();
+  readonly #given: GivenCheck;
   #signal: AbortSignal | undefined;
   #why: string | undefined;
 
   constructor(context: FlowContext) {
     this.#context = context;
+    this.#given = new GivenCheck(context.settings.from);
   }
 
   /** Why the source does not answer; undefined while it does. */
@@ -63,7 +68,7 @@ export class SourceReader {
 
   remove(copy: PartitionCopy): void {
     this.#copies.delete(copy);
-    this.#emptyAnswers.delete(copy);
+    this.#given.forget(copy);
     for (const { lanes } of this.#brokers.values()) lanes.delete(copy);
   }
 
@@ -230,11 +235,13 @@ export class SourceReader {
     const bytesMax = isBulk
       ? Math.max(partitionBytesMax, Math.floor(maxBytes / ordered.length))
       : partitionBytesMax;
-    const asked = new Map<string, { copy: PartitionCopy; offset: number }>();
+    const asked = new Map<string, Asked[]>();
     const partitions = ordered.map((copy) => {
       const { topic, partition } = copy.id;
       const offset = copy.fetchPosition;
-      asked.set(`${topic}/${partition}`, { copy, offset });
+      let ofTopic = asked.get(topic);
+      if (ofTopic === undefined) asked.set(topic, (ofTopic = []));
+      ofTopic[partition] = { copy, offset };
       return { topic, partition, offset: BigInt(offset), bytesMax, ...copy.fetchLife };
     });
     // What is surely coming is in flight already; a long poll mostly brings little.
@@ -257,35 +264,19 @@ export class SourceReader {
     rate.take(bytes);
     try {
       for (const fetched of response.partitions) {
-        const found = asked.get(`${fetched.topic}/${fetched.partition}`);
+        const found = asked.get(fetched.topic)?.[fetched.partition];
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
         const isSmall = fetched.records.length * heldPartsMax < bytes;
         const hold = isSmall || fetched.aborted.length > 0 ? undefined : () => memory.hold();
-        const stamped = found.copy.onFetched({ ...fetched, hold }, found.offset);
+        const stamped = found.copy.onFetched(fetched, found.offset, hold);
         if (stamped !== undefined) await stamped;
-        if (found.copy === ordered[0]) this.#checkGiven(found.copy, found.offset, fetched);
+        if (found.copy === ordered[0]) this.#given.check(found.copy, found.offset, fetched);
       }
       return bytes;
     } finally {
       release();
     }
-  }
-
-  /**
-   * Of the partition that is asked for first a broker gives a batch, if there is one, whatever the
-   * limits. When there should be one, and none comes, its log is damaged in a way that ends its own
-   * search: it says nothing of that.
-   */
-  #checkGiven(copy: PartitionCopy, offset: number, fetched: FetchedPartition): void {
-    const { errorCode, records, lastStableOffset } = fetched;
-    const isEmpty = errorCode === 0 && records.length === 0 && offset < Number(lastStableOffset);
-    const count = isEmpty ? (this.#emptyAnswers.get(copy) ?? 0) + 1 : 0;
-    this.#emptyAnswers.set(copy, count);
-    if (count < emptyAnswersMax || copy.fetchPosition !== offset) return;
-    const { from } = this.#context.settings;
-    const text = `${from} has offsets up to ${lastStableOffset}, and gives none`;
-    copy.lose(corrupt(`${copy.id.topic}/${copy.id.partition}@${offset}`, text));
   }
 
   #isPaused({ id }: PartitionCopy): boolean {

@@ -5,7 +5,7 @@ import type { FirstRead, LogStarts, MapFrontier, MapId, Run } from './run.ts';
 import type { Began } from './segment.ts';
 
 /** While nothing moves, what is known of the source's end is told only so often. */
-const idleFrontierMs = 30_000;
+const idleFrontierMs = 120_000;
 
 export interface MapChanges {
   segments(): void;
@@ -68,10 +68,9 @@ export class OffsetMapWriter implements MapWriter {
   }
 
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void {
-    const before = this.#map.storedFrontier;
+    const isSame = this.#map.sourceEnd === frontier.sourceEnd;
     // Always kept here; stored and told to peers when it says something new.
     this.#map.setFrontier(frontier);
-    const isSame = before?.sourceEnd === frontier.sourceEnd;
     const isFresh = frontier.sourceEndAsOfMs - this.#toldAsOfMs < idleFrontierMs;
     if (isSame && isFresh) return;
     this.#toldAsOfMs = frontier.sourceEndAsOfMs;

@@ -28,7 +28,8 @@ export class OffsetMap implements MapReader {
   readonly id: MapId;
   readonly segments = new MapSegments();
   readonly #sizes: SegmentSizes;
-  #frontier: StoredFrontier | undefined;
+  /** Never handed out: it is changed in place, as an idle partition does again and again. */
+  #frontier: { -readonly [key in keyof StoredFrontier]: StoredFrontier[key] } | undefined;
 
   constructor(id: MapId, sizes: SegmentSizes) {
     this.id = id;
@@ -41,6 +42,11 @@ export class OffsetMap implements MapReader {
 
   get storedFrontier(): StoredFrontier | undefined {
     return this.#frontier && { ...this.#frontier, voids: [...this.segments.voids] };
+  }
+
+  /** -1: not known. */
+  get sourceEnd(): number {
+    return (this.#frontier ?? noFrontier).sourceEnd;
   }
 
   get scannedEnd(): number | undefined {
@@ -117,8 +123,16 @@ export class OffsetMap implements MapReader {
     mergeNeighbours(this.segments, this.#sizes.mergedMax);
   }
 
-  setFrontier(frontier: Omit<MapFrontier, 'scannedEnd'>): void {
-    this.#keep(frontier);
+  setFrontier(seen: Omit<MapFrontier, 'scannedEnd'>): void {
+    const known = this.#frontier;
+    if (known?.takeover !== this.segments.newest) {
+      this.#keep(seen);
+      return;
+    }
+    known.sourceEnd = seen.sourceEnd;
+    known.sourceEndAsOfMs = seen.sourceEndAsOfMs;
+    known.lagSeconds = seen.lagSeconds;
+    known.sourceRate = seen.sourceRate;
   }
 
   /** Whether it was not known. */
