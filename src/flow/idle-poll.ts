@@ -5,28 +5,30 @@
  * are long only after nothing has come for a while, and one that somebody is not in is ended, by
  * its connection.
  */
+import type { Clock } from '../base/clock.ts';
 import type { BrokerLink } from '../kafka/cluster.ts';
 
-/**
- * Polls that brought nothing, less those that did: a source where something comes every few
- * seconds, such as heartbeats, is idle too.
- */
+/** Polls that brought nothing for their time, less those that did not have to wait so long. */
 const emptyPollsUntilIdle = 10;
 /** Not longer: what an idle source is known to end at should not be old. */
 const idleWaitMs = 5_000;
 
 export class IdlePoll {
   readonly #usualMs: number;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   #emptyPolls = 0;
+  #beganMs = 0;
   #long: BrokerLink | undefined;
   #isInterrupted = false;
 
-  constructor(usualMs: number) {
+  constructor(usualMs: number, clock: Pick<Clock, 'monotonicMs'>) {
     this.#usualMs = usualMs;
+    this.#clock = clock;
   }
 
   /** A poll begins. Returns how long it is to wait, in ms. */
   begin(link: BrokerLink): number {
+    this.#beganMs = this.#clock.monotonicMs();
     if (this.#emptyPolls < emptyPollsUntilIdle) return this.#usualMs;
     this.#long = link;
     return Math.max(this.#usualMs, idleWaitMs);
@@ -35,7 +37,9 @@ export class IdlePoll {
   end(bytes: number): void {
     this.#long = undefined;
     this.#isInterrupted = false;
-    const more = bytes === 0 ? 1 : -1;
+    // Something every few seconds, such as heartbeats, is no work either.
+    const isRare = this.#clock.monotonicMs() - this.#beganMs >= this.#usualMs;
+    const more = bytes === 0 ? 1 : isRare ? 0 : -1;
     this.#emptyPolls = Math.max(0, Math.min(emptyPollsUntilIdle, this.#emptyPolls + more));
   }
 

@@ -126,7 +126,8 @@ export class SourceReader {
     let broker = this.#brokers.get(leader);
     if (broker === undefined) {
       const lanes = new FetchLanes<PartitionCopy>((one) => this.#isWanted(one));
-      broker = { lanes, poll: new IdlePoll(this.#context.timings.fetchWaitMs) };
+      const { timings, deps } = this.#context;
+      broker = { lanes, poll: new IdlePoll(timings.fetchWaitMs, deps.clock) };
       this.#brokers.set(leader, broker);
       for (let lane = 0; lane <= bulkLanes; lane += 1) {
         this.#running.add(this.#read(leader, broker, lane > 0, signal));
