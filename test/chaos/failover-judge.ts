@@ -154,19 +154,15 @@ function again(moment: Moment, log: LogRead, breaches: string[]) {
   const where = `${moment.group}: ${lineage.nameAt(home)}/${lineage.partition}`;
   const none = { againNotCommitted: 0, againNotKnown: 0, againByTranslation: 0, againStated: 0 };
   const committed = commits.reduce((last, { offset }) => Math.max(last, offset), 0);
-  if (position?.target.offset === undefined) {
-    // Of a topic in which nothing was ever committed nobody knows that the group reads it.
-    const read = new Set(log.atHome);
-    const fromStart = log.atOther.filter((number) => read.has(number)).length;
-    if (commits.length > 0) breaches.push(`${where} was not moved`);
-    return { ...none, againNotCommitted: fromStart };
-  }
-  const known = Number(position.source.offset ?? 0);
   const settled = commits.filter(({ atMs }) => atMs <= killedAtMs - knownWithinMs);
   const due = settled.at(-1)?.offset ?? 0;
+  // Of a log in which nothing was committed, or not long ago, nobody knows that the group reads it:
+  // it is read from its start.
+  const isMoved = position?.target.offset !== undefined;
+  const known = isMoved ? Number(position.source.offset ?? 0) : 0;
   if (known < due)
     breaches.push(`${where}: only ${known} was known, ${due} was committed long ago`);
-  const found = { ...none, againStated: Number(position.reread ?? 0) };
+  const found = { ...none, againStated: Number(position?.reread ?? 0) };
   const read = new Set(log.atHome);
   for (const number of new Set(log.atOther)) {
     if (!read.has(number)) continue;
@@ -175,6 +171,7 @@ function again(moment: Moment, log: LogRead, breaches: string[]) {
     else if (place < committed) found.againNotKnown += 1;
     else found.againNotCommitted += 1;
   }
+  if (!isMoved) return found;
   const { againByTranslation, againStated } = found;
   if (position.reread === undefined && position.source.offset !== undefined) {
     breaches.push(`${where}: nothing was said of reading again`);

@@ -73,7 +73,7 @@ test('each broken promise is found', () => {
   broken({ position: position(30, 31) }, /only 30 was known, 40 was committed long ago/);
   broken({ position: position(40, 45) }, /@40 of east became 45, exact in_run: ahead/);
   broken({ position: position(40, 35) }, /became 35, exact in_run: not the record/);
-  broken({ position: undefined }, /orders\/0 was not moved/);
+  broken({ position: undefined }, /only 0 was known, 40 was committed long ago/);
   broken({}, /5 records were not there yet, 6 were stated/, 6);
 });
 
@@ -82,6 +82,14 @@ test('a topic without any commit is not moved, and read again from its start', (
   const { counts, breaches } = judgeGroup(moment, [log(changes)], 0);
   assert.deepEqual(breaches, []);
   assert.deepEqual([counts.again, counts.againNotCommitted], [60, 60]);
+});
+
+test('nor is one that was committed for the first time in the last moment', () => {
+  const commits = [{ offset: 50, atMs: 9_000 }];
+  const changes = { position: undefined, commits, atOther: numbers(0, 80) };
+  const { counts, breaches } = judgeGroup(moment, [log(changes)], 0);
+  assert.deepEqual(breaches, []);
+  assert.deepEqual([counts.againNotKnown, counts.againNotCommitted], [50, 10]);
 });
 
 test('a lower bound may read again what it has said', () => {
