@@ -1,0 +1,27 @@
+/** The pause before a partition is tried again, which may be cut short: its cause has gone away. */
+import type { Clock } from '../base/clock.ts';
+
+export class RetryWait {
+  readonly #clock: Clock;
+  #wake: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Resolves when the time is over, it is ended or the signal fires. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    const controller = new AbortController();
+    const wake = (): void => controller.abort();
+    signal.addEventListener('abort', wake, { once: true });
+    this.#wake = wake;
+    await this.#clock.sleep(ms, controller.signal).catch(() => undefined);
+    this.#wake = undefined;
+    signal.removeEventListener('abort', wake);
+  }
+
+  /** Ends the pause, if there is one. */
+  end(): void {
+    this.#wake?.();
+  }
+}
