@@ -91,11 +91,16 @@ export class HomeWatch {
 
   /** To what is committed from now on. */
   listen(): () => void {
-    const { store } = this.#options;
+    const { store, ledger } = this.#options;
     for (const site of store.sites()) {
       for (const group of store.groups(site)) this.#finder.note(group);
     }
-    return store.onChange((change) => this.#note(change));
+    for (const [group] of ledger.homes()) this.#noteFound(group);
+    const stops = [
+      store.onChange((change) => this.#note(change)),
+      ledger.onHome((group) => this.#noteFound(group)),
+    ];
+    return () => stops.forEach((stop) => stop());
   }
 
   async round(signal: AbortSignal): Promise<void> {
@@ -121,6 +126,14 @@ export class HomeWatch {
       if (site !== this.#options.site || offset === undefined) continue;
       if (this.#isGuest(group) && !this.#guests.has(group)) this.#guests.set(group, {});
     }
+  }
+
+  /** Another site found it there only, and did not know yet that it has committed here as well. */
+  #noteFound(group: string): void {
+    const { site, store, modeOf } = this.#options;
+    const { home } = modeOf(group);
+    if (home?.state !== 'found' || !this.#isGuest(group) || this.#guests.has(group)) return;
+    if (store.positions(site, group).length > 0) this.#guests.set(group, {});
   }
 
   #isGuest(group: string): boolean {

@@ -305,6 +305,15 @@ describe('a group of which nobody says how it is used', () => {
     assert.equal(stage.home, 'west 2 moved');
   });
 
+  test('found elsewhere by one who did not know of commits here: contested', async () => {
+    const stage = new Stage('new');
+    stage.heardAll();
+    stage.commit('here', 25n);
+    await stage.ledger.setHome('new', { site: east, epoch: 1, state: 'found' });
+    await stage.pass(4);
+    assert.equal(stage.home, 'east 2 contested');
+  });
+
   test('commits here by nobody who stays: contested', async () => {
     const stage = await found();
     stage.commit('here', 25n);
