@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../base/clock.ts';
 import { isMeshError, errorMessage } from '../base/errors.ts';
+import { Pause } from '../base/pause.ts';
 import type { Log } from '../base/log.ts';
 import type {
   Cluster,
@@ -24,11 +25,12 @@ export class ClusterView {
   #running: Promise<void> | undefined;
   #failingSinceMs: number | undefined;
   #why = '';
-  #wake: (() => void) | undefined;
+  readonly #untilRefresh: Pause;
 
   constructor(cluster: Cluster, options: { refreshMs: number; clock: Clock; log: Log }) {
     this.cluster = cluster;
     this.#clock = options.clock;
+    this.#untilRefresh = new Pause(options.clock);
     this.#log = options.log;
     this.#refreshMs = options.refreshMs;
   }
@@ -67,7 +69,7 @@ export class ClusterView {
 
   /** Asks for a refresh soon: what is known has proved stale. */
   invalidate(): void {
-    this.#wake?.();
+    this.#untilRefresh.end();
   }
 
   /** Fresh metadata; joins a refresh that is under way. */
@@ -105,16 +107,10 @@ export class ClusterView {
   }
 
   async #pause(signal: AbortSignal): Promise<void> {
-    const controller = new AbortController();
-    const onAbort = (): void => controller.abort();
-    signal.addEventListener('abort', onAbort, { once: true });
     // While the cluster is away, look more often: its return should be noticed within a second.
     const ms = this.#failingSinceMs === undefined ? this.#refreshMs : 1000;
-    this.#wake = onAbort;
     const startedMs = this.#clock.monotonicMs();
-    await this.#clock.sleep(ms, controller.signal).catch(() => undefined);
-    this.#wake = undefined;
-    signal.removeEventListener('abort', onAbort);
+    await this.#untilRefresh.wait(ms, signal);
     const leftMs = staleRefreshMsMin - (this.#clock.monotonicMs() - startedMs);
     if (leftMs > 0) await this.#clock.sleep(leftMs, signal).catch(() => undefined);
   }

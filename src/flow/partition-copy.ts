@@ -9,6 +9,7 @@
  */
 import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import { Pause } from '../base/pause.ts';
 import { Backoff } from '../base/retry.ts';
 import type { Hold } from '../base/shared-memory.ts';
 import type { BrokerLink, FetchedPartition, ProducedPartition } from '../kafka/cluster.ts';
@@ -32,7 +33,6 @@ import { LogGaps } from './log-gaps.ts';
 import type { SourceGuard, TargetGuard } from './log-guards.ts';
 import { openGuards } from './open-guards.ts';
 import { Resets } from './resets.ts';
-import { RetryWait } from './retry-wait.ts';
 import type { TargetWriter } from './target-writer.ts';
 
 export interface CopyParts {
@@ -76,7 +76,7 @@ export class PartitionCopy {
   readonly #progress: CopyProgress;
   readonly #gaps: LogGaps;
   readonly #resets: Resets;
-  readonly #retry: RetryWait;
+  readonly #retry: Pause;
   #isHeld = false;
   #isTransient = false;
 
@@ -87,7 +87,7 @@ export class PartitionCopy {
     this.#progress = new CopyProgress(context.deps.clock);
     this.#gaps = new LogGaps(id, context);
     this.#resets = new Resets(id, context);
-    this.#retry = new RetryWait(context.deps.clock);
+    this.#retry = new Pause(context.deps.clock);
   }
 
   get state(): PartitionState {

@@ -23,7 +23,7 @@ const partitionBytesMax = 4 * 1024 * 1024;
 const shortWaitMs = 100;
 /**
  * What is sent on as it is stays in the memory of the fetch when it is one of so many parts of it
- * at least: what waits would else keep what belongs to others.
+ * at least: what waits would else keep what belongs to others, or was rolled back.
  */
 const heldPartsMax = 2;
 /** A connection that was needed for catching up only is closed after so long without use. */

@@ -1,7 +1,7 @@
-/** The pause before a partition is tried again, which may be cut short: its cause has gone away. */
-import type { Clock } from '../base/clock.ts';
+/** A pause that may be cut short while it lasts; between two of them that says nothing. */
+import type { Clock } from './clock.ts';
 
-export class RetryWait {
+export class Pause {
   readonly #clock: Clock;
   #wake: (() => void) | undefined;
 
