@@ -1,31 +1,16 @@
 /** An agent that answers plans and executes them, without any Kafka. */
 import { openGrpcServer, type GrpcServer } from '../../src/api/grpc-server.ts';
 import type { AgentPorts } from '../../src/api/ports.ts';
-import type { SiteName } from '../../src/base/ids.ts';
+import { siteName } from '../../src/base/ids.ts';
 import type { FailoverPlan } from '../../src/groups/answer.ts';
 import { testDeps } from './deps.ts';
+import { exactAnswer } from './exact-answer.ts';
 
 export async function openFakeAgent(asked: string[]): Promise<GrpcServer> {
-  const [east, west] = ['east', 'west'] as SiteName[] as [SiteName, SiteName];
+  const west = siteName('west');
   const plan: FailoverPlan = {
     planId: 'abc',
-    answer: {
-      mesh: 'shop',
-      group: 'billing',
-      mode: 'single',
-      isDeclared: true,
-      contest: undefined,
-      home: undefined,
-      from: east,
-      to: west,
-      verdict: 'exact',
-      safeToStart: true,
-      blockers: [],
-      sourceReachable: true,
-      positionsAsOfMs: undefined,
-      sourceEndAsOfMs: undefined,
-      positions: [],
-    },
+    answer: exactAnswer(),
     as: undefined,
     evidence: [],
     lossRecordsAtLeast: 0n,

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { siteName } from '../../../src/base/ids.ts';
 import { startPositions, startReport } from '../../../src/client/consumer/start-report.ts';
 import type { TranslateAnswer, TranslatedPosition } from '../../../src/groups/answer.ts';
+import { exactAnswer } from '../../support/exact-answer.ts';
 
 function translated(
   partition: number,
@@ -22,23 +22,7 @@ function translated(
 }
 
 function answer(...positions: TranslatedPosition[]): TranslateAnswer {
-  return {
-    mesh: 'shop',
-    group: 'billing',
-    from: siteName('east'),
-    to: siteName('west'),
-    mode: 'single',
-    isDeclared: true,
-    contest: undefined,
-    home: undefined,
-    verdict: 'exact',
-    safeToStart: true,
-    blockers: [],
-    sourceReachable: true,
-    positionsAsOfMs: undefined,
-    sourceEndAsOfMs: undefined,
-    positions,
-  };
+  return exactAnswer({ positions });
 }
 
 const at = (partition: number, committed?: bigint) => ({

@@ -8,9 +8,10 @@ import { LateRecords } from '../../../src/groups/late-records.ts';
 import type { StateRecord } from '../../../src/kafka/state-records.ts';
 import { openMapBook } from '../../../src/offsets/open-map-book.ts';
 import { testDeps } from '../../support/deps.ts';
+import { exactAnswer } from '../../support/exact-answer.ts';
 import { until } from '../../support/until.ts';
 
-const [east, west] = [siteName('east'), siteName('west')];
+const west = siteName('west');
 const flow = 'east->west';
 
 function position(topic: string, offset: bigint | undefined): TranslatedPosition {
@@ -26,23 +27,10 @@ function position(topic: string, offset: bigint | undefined): TranslatedPosition
 }
 
 function answerOf(group: string): TranslateAnswer {
-  return {
-    mesh: 'shop',
+  return exactAnswer({
     group,
-    from: east,
-    to: west,
-    mode: 'single',
-    isDeclared: true,
-    contest: undefined,
-    home: undefined,
-    verdict: 'exact',
-    safeToStart: true,
-    blockers: [],
-    sourceReachable: true,
-    positionsAsOfMs: undefined,
-    sourceEndAsOfMs: undefined,
     positions: [position('orders', 80n), position('west.lines', 5n), position('nowhere', 1n)],
-  };
+  });
 }
 
 /** One agent of west over a map in which 100 records of orders/0 were copied, at 1 to 101. */
