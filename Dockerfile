@@ -20,5 +20,5 @@ COPY --from=build /app/proto ./proto
 COPY bin ./bin
 USER node
 EXPOSE 7400 7500
-ENTRYPOINT ["node", "/app/bin/causeway"]
+ENTRYPOINT ["/app/bin/causeway"]
 CMD ["--help"]

@@ -37,6 +37,11 @@ export class CopyProgress {
     this.#rate.observe(end);
   }
 
+  /** It ends where it ended. */
+  confirmSourceEnd(): void {
+    if (this.#sourceEnd !== undefined) this.setSourceEnd(this.#sourceEnd);
+  }
+
   /** A takeover found where copying stands. */
   begin(position: number): void {
     this.#position = position;

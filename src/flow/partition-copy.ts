@@ -96,7 +96,7 @@ export class PartitionCopy {
 
   /** Runs until the signal fires; troubles are kept inside and shown in `status`. */
   async run(signal: AbortSignal): Promise<void> {
-    const { deps, timings } = this.#context;
+    const { deps, slots, timings } = this.#context;
     const backoff = new Backoff(
       { delayMsMin: timings.retryDelayMsMin, delayMsMax: timings.retryDelayMsMax },
       deps.clock,
@@ -111,7 +111,11 @@ export class PartitionCopy {
       this.#isTransient = trouble.retriable;
       const level = isFenced || backoff.attempts > 0 ? 'debug' : 'warn';
       deps.log[level]({ ...this.#names(), code: trouble.code }, trouble.message);
-      if (isFenced && backoff.attempts === 0 && (await this.#isStillOurs())) {
+      if (
+        isFenced &&
+        backoff.attempts === 0 &&
+        (await slots.confirm(this.id.slot).catch(() => false))
+      ) {
         backoff.nextDelayMs();
         continue;
       }
@@ -150,7 +154,7 @@ export class PartitionCopy {
     // A log that is shorter than it was is another one: the next takeover tells.
     if (end < (this.#progress.sourceEnd ?? 0)) return;
     this.#progress.setSourceEnd(end);
-    if (this.#copying !== undefined) this.#tellFrontier(this.#copying);
+    this.#copying?.tenure.map.setSourceEnd(this.#progress.frontier());
   }
 
   /** Its topic was deleted at the source: what of it was never copied is lost. */
@@ -218,6 +222,14 @@ export class PartitionCopy {
     if (fetched.records.length > 0) return this.#stampWhole(copying, fetched, hold);
     if (copying.window.isEmpty) this.#advance(copying, requestedOffset);
     return undefined;
+  }
+
+  /** Nothing came since the last answer, in which it was asked for at the same offset. */
+  onUnchanged(requestedOffset: number): void {
+    const copying = this.#copying;
+    if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return;
+    this.#progress.confirmSourceEnd();
+    if (copying.window.isEmpty) this.#advance(copying, requestedOffset);
   }
 
   // --- what TargetWriter asks and tells
@@ -472,19 +484,11 @@ export class PartitionCopy {
   #advance(copying: Copying, position: number): void {
     this.#progress.advance(position);
     copying.tenure.map.scannedTo(position);
-    this.#tellFrontier(copying);
+    copying.tenure.map.setSourceEnd(this.#progress.frontier());
   }
 
   #tellFirstRead({ source: { firstRead }, tenure }: Copying): void {
     if (firstRead !== undefined) tenure.map.setFirstRead(firstRead);
-  }
-
-  #tellFrontier(copying: Copying): void {
-    copying.tenure.map.setSourceEnd(this.#progress.frontier());
-  }
-
-  async #isStillOurs(): Promise<boolean> {
-    return this.#context.slots.confirm(this.id.slot).catch(() => false);
   }
 
   #enter(state: PartitionState, why: string): void {

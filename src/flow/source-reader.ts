@@ -2,7 +2,8 @@
  * Reads the partitions of one flow from the source: per leading broker one connection that
  * long-polls what is nearly current, and some more, as long as they are needed, for what is far
  * behind (fetch-lanes.ts). The order of partitions turns with every fetch, so that a hot one cannot
- * starve the others; nothing is fetched while the bytes in flight have reached their bound.
+ * starve the others; while all are current, only what changed is asked for and told, and the broker
+ * turns the order. Nothing is fetched while the bytes in flight have reached their bound.
  */
 import { setMaxListeners } from 'node:events';
 import { isAborted } from '../base/clock.ts';
@@ -10,6 +11,7 @@ import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import { SharedMemory } from '../base/shared-memory.ts';
 import type { BrokerLink, FetchResponse } from '../kafka/cluster.ts';
+import { Asked } from './asked.ts';
 import { bulkLanes, FetchLanes } from './fetch-lanes.ts';
 import type { FlowContext } from './flow-context.ts';
 import { GivenCheck } from './given-check.ts';
@@ -28,12 +30,6 @@ const shortWaitMs = 100;
 const heldPartsMax = 2;
 /** A connection that was needed for catching up only is closed after so long without use. */
 const idleMsMax = 30_000;
-
-/** By partition. */
-interface Asked {
-  readonly copy: PartitionCopy;
-  readonly offset: number;
-}
 
 /** What is read from one leading broker. */
 interface BrokerLanes {
@@ -162,8 +158,8 @@ export class SourceReader {
       try {
         if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
         turn += 1;
-        if (isBulk) await this.#fetchOnce(link, inTurn(wanted, turn), 0, true);
-        else await this.#poll(link, inTurn(wanted, turn), broker);
+        if (isBulk) await this.#fetchOnce(link, inTurn(wanted, turn), 0, 'bulk');
+        else await this.#poll(link, wanted, turn, broker);
         backoff.reset();
         this.#why = undefined;
       } catch (error) {
@@ -217,40 +213,40 @@ export class SourceReader {
 
   async #poll(
     link: BrokerLink,
-    ordered: readonly PartitionCopy[],
+    wanted: readonly PartitionCopy[],
+    turn: number,
     { lanes, poll }: BrokerLanes,
   ): Promise<void> {
     const waitMs = lanes.hasBulk ? shortWaitMs : poll.begin(link);
-    poll.end(await this.#fetchOnce(link, ordered, waitMs, false));
+    const isCurrent = !wanted.some((copy) => copy.hasMore);
+    const bytes = isCurrent
+      ? await this.#fetchOnce(link, wanted, waitMs, 'changes')
+      : await this.#fetchOnce(link, inTurn(wanted, turn), waitMs, 'poll');
+    poll.end(bytes);
   }
 
   async #fetchOnce(
     link: BrokerLink,
     ordered: readonly PartitionCopy[],
     maxWaitMs: number,
-    isBulk: boolean,
+    kind: 'poll' | 'changes' | 'bulk',
   ): Promise<number> {
     const { budget, controls } = this.#context;
     const { rate } = controls;
     const maxBytes = Math.min(fetchBytesMax, rate.fetchBytes);
+    const isBulk = kind === 'bulk';
+    const onlyChanges = kind === 'changes';
     const bytesMax = isBulk
       ? Math.max(partitionBytesMax, Math.floor(maxBytes / ordered.length))
       : partitionBytesMax;
-    const asked = new Map<string, Asked[]>();
-    const partitions = ordered.map((copy) => {
-      const { topic, partition } = copy.id;
-      const offset = copy.fetchPosition;
-      let ofTopic = asked.get(topic);
-      if (ofTopic === undefined) asked.set(topic, (ofTopic = []));
-      ofTopic[partition] = { copy, offset };
-      return { topic, partition, offset: BigInt(offset), bytesMax, ...copy.fetchLife };
-    });
+    const asked = new Asked(ordered, bytesMax);
+    const { partitions } = asked;
     // What is surely coming is in flight already; a long poll mostly brings little.
     const expected = isBulk ? maxBytes : 0;
     budget.take(expected);
     let response: FetchResponse;
     try {
-      const limits = { minBytes: 1, maxBytes, maxWaitMs } as const;
+      const limits = { minBytes: 1, maxBytes, maxWaitMs, onlyChanges } as const;
       response = await link.fetch({ partitions, ...limits, isolation: 'read_committed' });
     } finally {
       budget.give(expected);
@@ -265,15 +261,17 @@ export class SourceReader {
     rate.take(bytes);
     try {
       for (const fetched of response.partitions) {
-        const found = asked.get(fetched.topic)?.[fetched.partition];
+        const found = asked.answered(fetched);
         // What a long poll brings after a pause began is fetched again when it is over.
         if (found === undefined || this.#isPaused(found.copy)) continue;
         const isSmall = fetched.records.length * heldPartsMax < bytes;
         const hold = isSmall || fetched.aborted.length > 0 ? undefined : () => memory.hold();
         const stamped = found.copy.onFetched(fetched, found.offset, hold);
         if (stamped !== undefined) await stamped;
-        if (found.copy === ordered[0]) this.#given.check(found.copy, found.offset, fetched);
+        if (onlyChanges || found.copy !== ordered[0]) continue;
+        this.#given.check(found.copy, found.offset, fetched);
       }
+      if (onlyChanges && response.areOthersUnchanged) asked.tellUnchanged();
       return bytes;
     } finally {
       release();

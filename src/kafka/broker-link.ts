@@ -25,11 +25,14 @@ import {
   readProduceById,
   readProduceByName,
 } from './requests/produce.ts';
+import { FetchSession, noSession, type FetchAnswer } from './requests/fetch-session.ts';
+import { refusal } from './convert-error.ts';
 import type { Wire } from './wire.ts';
 
 export class RawLink implements BrokerLink {
   readonly brokerId: number;
   readonly #wire: Wire;
+  readonly #session = new FetchSession();
 
   constructor(brokerId: number, wire: Wire) {
     this.brokerId = brokerId;
@@ -43,17 +46,49 @@ export class RawLink implements BrokerLink {
   async fetch(request: FetchRequest): Promise<FetchResponse> {
     const ids = this.#idsFor(fetchById, request.partitions);
     const api = { ...(ids === undefined ? fetchByName : fetchById), extraMs: request.maxWaitMs };
-    const bytes = ids === undefined ? encodeFetchByName(request) : encodeFetchById(request, ids);
-    const answer = await this.#wire.send(api, [bytes]);
+    if (ids === undefined) {
+      const parts = [encodeFetchByName(request)];
+      return this.#fetched(await this.#ask(api, parts, readFetchByName));
+    }
+    const session = request.onlyChanges === true ? this.#session : undefined;
+    const ask = async (): Promise<FetchAnswer> => {
+      const plan = session?.plan(request.partitions) ?? noSession(request.partitions);
+      const parts = [encodeFetchById(request, plan)];
+      return await this.#ask(api, parts, (body, release) => readFetchById(body, ids, release));
+    };
+    let answer = await ask();
+    if (session?.took(answer) === false) {
+      answer.release();
+      answer = await ask();
+      session.took(answer);
+    }
+    return this.#fetched(answer);
+  }
+
+  async #ask<T>(
+    api: Parameters<Wire['send']>[0],
+    parts: readonly Buffer[],
+    read: (body: Buffer, release: () => void) => T,
+  ): Promise<T> {
+    const answer = await this.#wire.send(api, parts);
     const release = (): void => answer.release();
     try {
-      return ids === undefined
-        ? readFetchByName(answer.body, release)
-        : readFetchById(answer.body, ids, release);
+      return read(answer.body, release);
     } catch (error) {
       release();
       throw error;
     }
+  }
+
+  #fetched(answer: FetchAnswer): FetchResponse {
+    const { errorCode, partitions, throttleMs } = answer;
+    if (errorCode !== 0) {
+      answer.release();
+      throw refusal(this.#wire.cluster, 'fetch', errorCode);
+    }
+    // A broker that throttles us says nothing, not that nothing changed.
+    const areOthersUnchanged = throttleMs === 0 || partitions.length > 0;
+    return { partitions, areOthersUnchanged, throttleMs, release: () => answer.release() };
   }
 
   async produce(request: ProduceRequest): Promise<readonly ProducedPartition[]> {

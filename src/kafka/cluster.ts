@@ -55,6 +55,11 @@ export interface FetchRequest {
   readonly minBytes: number;
   readonly maxBytes: number;
   readonly isolation: 'read_committed' | 'read_uncommitted';
+  /**
+   * The answer leaves out partitions in which nothing changed since the last answer of that kind on
+   * this link, where the broker can do that. One request of the kind is under way at a time.
+   */
+  readonly onlyChanges?: boolean;
 }
 
 export interface FetchedPartition extends TopicPartition {
@@ -71,6 +76,8 @@ export interface FetchedPartition extends TopicPartition {
 
 export interface FetchResponse {
   readonly partitions: readonly FetchedPartition[];
+  /** True: what was asked for and is not among the partitions is as it was in the last answer. */
+  readonly areOthersUnchanged: boolean;
   readonly throttleMs: number;
   /** Gives the response's memory back: no `records` buffer may be touched afterwards. */
   release(): void;

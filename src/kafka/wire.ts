@@ -68,6 +68,10 @@ export class Wire implements AsyncDisposable {
     socket.setNoDelay(true);
   }
 
+  get cluster(): string {
+    return this.#options.cluster;
+  }
+
   get isOpen(): boolean {
     return this.#failure === undefined;
   }

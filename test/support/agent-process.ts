@@ -23,6 +23,9 @@ import { until } from './until.ts';
 
 const root = path.dirname(path.dirname(import.meta.dirname));
 const cli = path.join(root, 'bin', 'causeway');
+/** `#!/usr/bin/env -S node ...` */
+const [firstLine = ''] = readFileSync(cli, 'utf8').split('\n');
+const usualNodeArgs = firstLine.split(' ').slice(3);
 const readyMsMax = 60_000;
 const logTailLines = 15;
 
@@ -101,6 +104,7 @@ export class AgentProcess implements AsyncDisposable {
     const [command = process.execPath, ...rest] = [
       ...tie,
       process.execPath,
+      ...usualNodeArgs,
       ...nodeArgs,
       cli,
       ...args,

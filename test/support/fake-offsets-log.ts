@@ -154,7 +154,7 @@ export class FakeOffsetsLog {
         records: isOutside ? Buffer.alloc(0) : Buffer.concat(records),
       };
     });
-    return { partitions, throttleMs: 0, release: () => undefined };
+    return { partitions, areOthersUnchanged: true, throttleMs: 0, release: () => undefined };
   }
 
   #append(

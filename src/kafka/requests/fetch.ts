@@ -1,12 +1,14 @@
 /**
- * Fetch without sessions, read without copying: v13, which names topics by their ids, where the
- * broker speaks it and the ids are known, else v11, which names them by name. Both carry the leader
- * epoch, so that a leader that we have not looked at yet answers nothing.
+ * Fetch, read without copying: v13, which names topics by their ids, where the broker speaks it and
+ * the ids are known, else v11, which names them by name. Both carry the leader epoch, so that a
+ * leader that we have not looked at yet answers nothing. Only v13 is asked in sessions
+ * (fetch-session.ts).
  */
-import type { FetchedPartition, FetchPartition, FetchRequest, FetchResponse } from '../cluster.ts';
+import type { FetchedPartition, FetchPartition, FetchRequest } from '../cluster.ts';
 import { WireReader } from '../wire-reader.ts';
 import { WireWriter } from '../wire-writer.ts';
 import { byTopic } from './by-topic.ts';
+import { noSession, type FetchAnswer, type SessionRequest } from './fetch-session.ts';
 
 export const fetchKey = 1;
 export const fetchByName = {
@@ -37,16 +39,17 @@ export function topicIds(
   return ids;
 }
 
-function head(writer: WireWriter, request: FetchRequest): void {
+type Limits = Omit<FetchRequest, 'partitions'>;
+
+function head(writer: WireWriter, request: Limits, session: SessionRequest): void {
   writer.int32(-1).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes);
   writer.int8(request.isolation === 'read_committed' ? 1 : 0);
-  // No fetch session: id 0, epoch -1.
-  writer.int32(0).int32(-1);
+  writer.int32(session.id).int32(session.epoch);
 }
 
 export function encodeFetchByName(request: FetchRequest): Buffer {
   const writer = new WireWriter(64 + request.partitions.length * 48);
-  head(writer, request);
+  head(writer, request, noSession(request.partitions));
   writer.array(byTopic(request.partitions), ([topic, items]) => {
     writer.string(topic).array(items, ({ partition, offset, bytesMax, leaderEpoch }) => {
       writer
@@ -60,11 +63,11 @@ export function encodeFetchByName(request: FetchRequest): Buffer {
   return writer.bytes;
 }
 
-export function encodeFetchById(request: FetchRequest, ids: ReadonlyMap<string, string>): Buffer {
-  const writer = new WireWriter(64 + request.partitions.length * 64);
-  head(writer, request);
-  writer.compactArray(byTopic(request.partitions), ([topic, items]) => {
-    writer.uuid(ids.get(topic) ?? noTopicId);
+export function encodeFetchById(limits: Limits, session: SessionRequest): Buffer {
+  const writer = new WireWriter(64 + session.partitions.length * 64);
+  head(writer, limits, session);
+  writer.compactArray(byTopic(session.partitions), ([, items]) => {
+    writer.uuid(items[0]?.topicId ?? noTopicId);
     writer.compactArray(items, ({ partition, offset, bytesMax, leaderEpoch }: FetchPartition) => {
       writer
         .int32(partition)
@@ -75,48 +78,49 @@ export function encodeFetchById(request: FetchRequest, ids: ReadonlyMap<string, 
     });
     writer.noTags();
   });
-  writer
-    .compactArray([], () => undefined)
-    .compactString('')
-    .noTags();
+  writer.compactArray(session.forgotten, ([topicId, partitions]) => {
+    writer.uuid(topicId).compactArray(partitions, (partition) => void writer.int32(partition));
+    writer.noTags();
+  });
+  writer.compactString('').noTags();
   return writer.bytes;
 }
 
 /** Gives the body back, which records are views of. */
 type Release = () => void;
 
-export function readFetchByName(body: Buffer, release: Release): FetchResponse {
+export function readFetchByName(body: Buffer, release: Release): FetchAnswer {
   const reader = new WireReader(body);
   const throttleMs = reader.int32();
   const errorCode = reader.int16();
-  reader.int32();
+  const sessionId = reader.int32();
   const topics = reader.array(() => {
     const topic = reader.string();
     return reader.array((): FetchedPartition => {
-      const known = readOffsets(reader, topic, errorCode);
+      const known = readOffsets(reader, topic);
       const aborted = reader.array(() => readAborted(reader));
       reader.int32();
       return { ...known, aborted, records: reader.bytes() };
     });
   });
-  return { partitions: topics.flat(), throttleMs, release };
+  return { errorCode, sessionId, partitions: topics.flat(), throttleMs, release };
 }
 
 export function readFetchById(
   body: Buffer,
   ids: ReadonlyMap<string, string>,
   release: Release,
-): FetchResponse {
+): FetchAnswer {
   const names = new Map([...ids].map(([name, id]) => [id, name]));
   const reader = new WireReader(body);
   reader.skipTags();
   const throttleMs = reader.int32();
   const errorCode = reader.int16();
-  reader.int32();
+  const sessionId = reader.int32();
   const topics = reader.compactArray(() => {
     const topic = names.get(reader.uuid()) ?? '';
     const partitions = reader.compactArray((): FetchedPartition => {
-      const known = readOffsets(reader, topic, errorCode);
+      const known = readOffsets(reader, topic);
       const aborted = reader.compactArray(() => {
         const one = readAborted(reader);
         reader.skipTags();
@@ -130,20 +134,17 @@ export function readFetchById(
     reader.skipTags();
     return partitions;
   });
-  return { partitions: topics.flat(), throttleMs, release };
+  return { errorCode, sessionId, partitions: topics.flat(), throttleMs, release };
 }
 
 function readOffsets(
   reader: WireReader,
   topic: string,
-  errorCode: number,
 ): Omit<FetchedPartition, 'aborted' | 'records'> {
-  const partition = reader.int32();
-  const partitionError = reader.int16();
   return {
     topic,
-    partition,
-    errorCode: errorCode === 0 ? partitionError : errorCode,
+    partition: reader.int32(),
+    errorCode: reader.int16(),
     highWatermark: reader.int64(),
     lastStableOffset: reader.int64(),
     logStartOffset: reader.int64(),
