@@ -96,6 +96,11 @@ export class FlowRunner {
     this.#flow?.retryNow();
   }
 
+  /** Why it failed; undefined unless it did, until it runs again. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
   status(): FlowStatus {
     const known = this.#flow?.status();
     if (known !== undefined && this.#failure === undefined) return known;

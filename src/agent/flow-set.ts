@@ -55,6 +55,12 @@ export class FlowSet {
     return [...this.#running.values()].map(({ runner }) => runner.status());
   }
 
+  failures(): readonly { readonly flow: FlowId; readonly why: string }[] {
+    return [...this.#running.values()].flatMap(({ runner: { id, failure } }) => {
+      return failure === undefined ? [] : [{ flow: id, why: failure }];
+    });
+  }
+
   from(site: SiteName): FlowRunner | undefined {
     return [...this.#running.values()].find(({ runner }) => runner.from === site)?.runner;
   }

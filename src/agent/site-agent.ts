@@ -352,8 +352,8 @@ export class SiteAgent implements AgentPorts {
     if (parts.view.unreachableSinceMs !== undefined) {
       reasons.push(`own Kafka cannot be reached: ${parts.view.why}`);
     }
-    for (const { flow, state, why } of parts.flows.statuses()) {
-      if (state === 'failed') reasons.push(`flow ${flow} failed: ${why}`);
+    for (const { flow, why } of parts.flows.failures()) {
+      reasons.push(`flow ${flow} failed: ${why}`);
     }
     return { isReady: reasons.length === 0, reasons };
   }

@@ -327,7 +327,7 @@ export class PartitionCopy {
     let stop = (): void => undefined;
     const trouble = await new Promise<MeshError>((resolve) => {
       this.#copying = this.#begin(tenure, resolve);
-      this.#tellFirstRead(this.#copying);
+      tenure.map.setFirstRead(this.#copying.source.firstRead);
       this.#enter('copying', this.#copying.lane.why);
       void rebuildMap(tenure, this.#context.deps.log, this.#names(), rebuild.signal);
       stop = () => resolve(new MeshError('aborted', 'stopped'));
@@ -413,7 +413,7 @@ export class PartitionCopy {
     const { fetchPosition } = copying;
     const { records, trouble } = await this.#gaps.check(found, fetchPosition);
     await copying.source.note(records, fetchPosition);
-    this.#tellFirstRead(copying);
+    copying.tenure.map.setFirstRead(copying.source.firstRead);
     const pieces = copying.lane.pieces(records, fetchPosition, aborted, pieceBytes, hold);
     for (const piece of pieces) {
       // Leaving the loop gives back only what was being built.
@@ -485,10 +485,6 @@ export class PartitionCopy {
     this.#progress.advance(position);
     copying.tenure.map.scannedTo(position);
     copying.tenure.map.setSourceEnd(this.#progress.frontier());
-  }
-
-  #tellFirstRead({ source: { firstRead }, tenure }: Copying): void {
-    if (firstRead !== undefined) tenure.map.setFirstRead(firstRead);
   }
 
   #enter(state: PartitionState, why: string): void {

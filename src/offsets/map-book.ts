@@ -49,8 +49,8 @@ export interface MapWriter {
   /** A range read back from the target's headers (older first or later does not matter). */
   fill(runs: readonly Run[], sourceFrom: number, sourceTo: number, isFirst?: boolean): void;
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
-  /** Of an older leader epoch: committed in an earlier life. Once known it stays. */
-  setFirstRead(first: FirstRead): void;
+  /** Of an older leader epoch: committed in an earlier life. Once known it stays; undefined: not yet. */
+  setFirstRead(first: FirstRead | undefined): void;
   /** Behind all records of earlier lives, before any of this one. Once known it stays. */
   setFirstTarget(targetOffset: number): void;
   /** What lies before both starts is dropped, here and from the state topic. */

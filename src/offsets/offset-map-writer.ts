@@ -77,8 +77,8 @@ export class OffsetMapWriter implements MapWriter {
     this.#changed.frontier();
   }
 
-  setFirstRead(first: FirstRead): void {
-    if (this.#map.setFirstRead(first)) this.#changed.frontier();
+  setFirstRead(first: FirstRead | undefined): void {
+    if (first !== undefined && this.#map.setFirstRead(first)) this.#changed.frontier();
   }
 
   setFirstTarget(targetOffset: number): void {
