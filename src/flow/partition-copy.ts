@@ -422,7 +422,7 @@ export class PartitionCopy {
         return;
       }
       this.#take(copying, piece);
-      if (piece.batches.length > 0) await nextTurn();
+      await nextTurn();
     }
     if (trouble !== undefined) throw trouble;
   }

@@ -4,6 +4,9 @@
  */
 import { assert } from '../base/assert.ts';
 
+/** What looking at a batch costs, whatever is in it, in bytes of plain records. */
+export const workPerBatch = 1024;
+
 export const batchAt = {
   baseOffset: 0,
   batchLength: 8, // bytes after this field

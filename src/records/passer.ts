@@ -13,7 +13,7 @@
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { Hold } from '../base/shared-memory.ts';
 import { AbortedFilter } from './aborted-filter.ts';
-import { attributeBits, batchAt, completeBatches } from './batch-header.ts';
+import { attributeBits, batchAt, completeBatches, workPerBatch } from './batch-header.ts';
 import { codecBits } from './codecs.ts';
 import { checkOrder, readBatch, type SourceBatch } from './source-batch.ts';
 import type {
@@ -41,7 +41,8 @@ class Piece {
   readonly batches: StampedBatch[] = [];
   readonly skipped: SkippedCounts = { control: 0, aborted: 0, looped: 0 };
   nextPosition: number;
-  openedBytes = 0;
+  /** Of what had to be opened, and what the rest is worth. */
+  plainBytes = 0;
   #isGiven = false;
 
   constructor(position: number) {
@@ -51,7 +52,7 @@ class Piece {
   open(opener: Stamper, batch: SourceBatch): void {
     const { batches } = opener.stamp(batch.bytes, this.nextPosition, []);
     this.batches.push(...batches);
-    for (const { bytes } of batches) this.openedBytes += bytes.length;
+    for (const { bytes } of batches) this.plainBytes += bytes.length * plainGuess;
   }
 
   given(): StampResult {
@@ -86,7 +87,7 @@ export class Passer {
 
   /**
    * As the stamper's: piece by piece, a piece ending after about so many bytes that had to be
-   * opened; what comes before a corrupt batch is given before the error is thrown.
+   * opened, each batch counting for some more; what comes before a corrupt batch is given before the error is thrown.
    * @param hold what is given stays in `records`, and is changed there; undefined: is copied
    * @throws MeshError batch_corrupt
    */
@@ -112,7 +113,8 @@ export class Passer {
           piece.batches.push(this.#pass(batch, hold));
         } else if (batch.recordCount > 0) piece.open(this.#opener, batch);
         piece.nextPosition = batch.lastOffset + 1;
-        if (piece.openedBytes < pieceBytes / plainGuess) continue;
+        piece.plainBytes += workPerBatch;
+        if (piece.plainBytes < pieceBytes) continue;
         yield piece.given();
         piece = new Piece(piece.nextPosition);
       }

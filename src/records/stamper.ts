@@ -10,7 +10,7 @@
 import type { BufferPool } from '../base/buffer-pool.ts';
 import type { CompressionChoice } from '../topology/model.ts';
 import { AbortedFilter } from './aborted-filter.ts';
-import { batchAt, completeBatches, estimate } from './batch-header.ts';
+import { batchAt, completeBatches, estimate, workPerBatch } from './batch-header.ts';
 import { BatchBuilder, plainBytesMax } from './batch-builder.ts';
 import { CarryChoice } from './carry-choice.ts';
 import { planOf, safeDelta, type BatchPlan } from './batch-plan.ts';
@@ -110,9 +110,9 @@ export class Stamper {
 
   /**
    * The same, piece by piece, so that no fetch, however well it was compressed, holds up everything
-   * else: a piece ends after about so many bytes of plain records. What comes before a corrupt
-   * batch is given before the error is thrown. Read to its end, or left by `return()`, before the
-   * next.
+   * else: a piece ends after about so many bytes of plain records, each batch counting for some
+   * more, copied or not. What comes before a corrupt batch is given before the error is thrown.
+   * Read to its end, or left by `return()`, before the next.
    */
   *pieces(
     records: Buffer,
@@ -160,6 +160,7 @@ export class Stamper {
       const batch = readBatch(records.subarray(from, to), this.#where);
       checkOrder(batch, records, to, this.#where);
       const isAborted = filter.drops(batch);
+      bytes += workPerBatch;
       if (batch.lastOffset < nextPosition) continue;
       if (batch.isControl) skipped.control += batch.recordCount;
       else if (isAborted) skipped.aborted += batch.recordCount;

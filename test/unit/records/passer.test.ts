@@ -296,6 +296,17 @@ describe('Passer', () => {
     }
   });
 
+  test('thousands of small batches do not make one long piece', () => {
+    const count = 4_000;
+    const records = Buffer.concat(
+      Array.from({ length: count }, (_, baseOffset) => encodeBatch(values('v'), { baseOffset })),
+    );
+    const pieces = [...passer().pieces(records, 0, [], 1024 * 1024)];
+    assert.ok(pieces.length > 3, String(pieces.length));
+    assert.equal(pieces.at(-1)?.nextPosition, count);
+    for (const piece of pieces) for (const batch of piece.batches) batch.release();
+  });
+
   test('any bytes with a right checksum give batches or batch_corrupt, never anything else', () => {
     const hits = fc.array(fc.tuple(fc.nat(), fc.nat({ max: 255 })), { maxLength: 6 });
     fc.assert(

@@ -206,6 +206,27 @@ describe('Stamper', () => {
     }
   });
 
+  for (const kind of ['copied', 'rolled back'] as const) {
+    test(`thousands of small batches (${kind}) do not make one long piece`, () => {
+      const count = 4_000;
+      const ofTransaction = { attributes: attributeBits.transactional, producerId: 1n };
+      const record = { key: null, value: Buffer.from('v'), timestampMs: 1 };
+      const fetch = Buffer.concat(
+        Array.from({ length: count }, (_, baseOffset) => {
+          return encodeBatch([record], { baseOffset, ...ofTransaction });
+        }),
+      );
+      const aborted = kind === 'copied' ? [] : [{ producerId: 1n, firstOffset: 0n }];
+      const ends: number[] = [];
+      for (const piece of stamper().pieces(fetch, 0, aborted, 1024 * 1024)) {
+        ends.push(piece.nextPosition);
+        for (const batch of piece.batches) batch.release();
+      }
+      assert.ok(ends.length > 3, ends.join());
+      assert.equal(ends.at(-1), count);
+    });
+  }
+
   test('a batch whose records are damaged, not its checksum, leaves nothing of itself', () => {
     const pool = new BufferPool();
     const record = { key: null, value: Buffer.from('v'), timestampMs: 1 };
