@@ -49,7 +49,7 @@ export interface MapWriter {
   /** A range read back from the target's headers (older first or later does not matter). */
   fill(runs: readonly Run[], sourceFrom: number, sourceTo: number, isFirst?: boolean): void;
   setSourceEnd(frontier: Omit<MapFrontier, 'scannedEnd'>): void;
-  /** Of an older leader epoch: committed in an earlier life. Once known it stays; undefined: not yet. */
+  /** Of an older leader epoch: committed in an earlier life. Known once, it stays. */
   setFirstRead(first: FirstRead | undefined): void;
   /** Behind all records of earlier lives, before any of this one. Once known it stays. */
   setFirstTarget(targetOffset: number): void;

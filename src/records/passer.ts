@@ -87,7 +87,8 @@ export class Passer {
 
   /**
    * As the stamper's: piece by piece, a piece ending after about so many bytes that had to be
-   * opened, each batch counting for some more; what comes before a corrupt batch is given before the error is thrown.
+   * opened, each batch counting for some more; what comes before a corrupt batch is given before
+   * the error is thrown.
    * @param hold what is given stays in `records`, and is changed there; undefined: is copied
    * @throws MeshError batch_corrupt
    */
