@@ -13,7 +13,7 @@ import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import { openCluster } from '../kafka/session.ts';
 import { processRef, processState, type ProcessRef } from './process-ref.ts';
-import { findProgram, runProgram, type Environment } from './run-program.ts';
+import { runProgram, tied, type Environment } from './run-program.ts';
 import { logConfig, serverProperties } from './server-properties.ts';
 import type { BrokerState, SiteState } from './state-file.ts';
 
@@ -93,7 +93,7 @@ export function startBroker(
   const { dir, site } = folder;
   const home = brokerDir(folder, broker);
   const log = logConfig(site.kafkaVersion);
-  const java = [
+  const java: [string, ...string[]] = [
     context.java,
     `-Xmx${site.heapMb}m`,
     `-Dcauseway.broker=${site.name}-${broker.id}`,
@@ -103,9 +103,7 @@ export function startBroker(
     'kafka.Kafka',
     path.join(home, 'server.properties'),
   ];
-  const setpriv = context.isTied ? findProgram('setpriv', context.env) : undefined;
-  const tie = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--'];
-  const [command = context.java, ...args] = [...tie, ...java];
+  const [command, ...args] = context.isTied ? tied(java, context.env) : java;
   const output = openSync(logFileOf(dir, site.name), 'a');
   const child = spawn(command, args, {
     cwd: home,

@@ -66,6 +66,15 @@ export function findProgram(name: string, env: Environment): string | undefined 
   return folders.map((folder) => path.join(folder, name)).find(isExecutable);
 }
 
+/** The same command, killed by the kernel when this process ends; without setpriv as it is. */
+export function tied(
+  command: readonly [string, ...string[]],
+  env: Environment,
+): readonly [string, ...string[]] {
+  const setpriv = findProgram('setpriv', env);
+  return setpriv === undefined ? command : [setpriv, '--pdeathsig', 'KILL', '--', ...command];
+}
+
 export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);

@@ -10,6 +10,7 @@ import {
   stopProcess,
   type ProcessRef,
 } from '../../src/sandbox/process-ref.ts';
+import { tied } from '../../src/sandbox/run-program.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { javaWithKafka } from '../support/tools.ts';
 import { say, versions, type Stage } from './stage.ts';
@@ -124,9 +125,9 @@ export function mirrorMaker(isTuned: boolean, more: readonly string[] = []): Rep
       const logConfig = path.join(stage.dir, 'mm2-log4j.properties');
       writeFileSync(logConfig, mm2Log);
       const log = openSync(path.join(stage.dir, `mm2-${runs}.log`), 'a');
-      const child = spawn(
-        java,
+      const [command, ...args] = tied(
         [
+          java,
           ...jars,
           // The last one counts; with less memory MM2 falls into garbage collection.
           '-Xmx2g',
@@ -134,8 +135,9 @@ export function mirrorMaker(isTuned: boolean, more: readonly string[] = []): Rep
           'org.apache.kafka.connect.mirror.MirrorMaker',
           file,
         ],
-        { stdio: ['ignore', log, log], detached: true },
+        process.env,
       );
+      const child = spawn(command, args, { stdio: ['ignore', log, log], detached: true });
       closeSync(log);
       child.unref();
       const ref = child.pid === undefined ? undefined : processRef(child.pid);

@@ -17,7 +17,7 @@ import {
   type ProcessRef,
   type ProcessState,
 } from '../../src/sandbox/process-ref.ts';
-import { findProgram } from '../../src/sandbox/run-program.ts';
+import { tied } from '../../src/sandbox/run-program.ts';
 import { parseTopology } from '../../src/topology/parse.ts';
 import { until } from './until.ts';
 
@@ -98,17 +98,11 @@ export class AgentProcess implements AsyncDisposable {
     if (this.state !== 'gone') throw new Error(`agent of ${this.options.site} is running`);
     mkdirSync(path.dirname(this.logFile), { recursive: true });
     const { site, topologyFile, agent = 1, extraArgs = [], nodeArgs = [] } = this.options;
-    const setpriv = findProgram('setpriv', process.env);
-    const tie = setpriv === undefined ? [] : [setpriv, '--pdeathsig', 'KILL', '--'];
     const args = ['agent', '--site', site, '--topology', topologyFile, '--agent', String(agent)];
-    const [command = process.execPath, ...rest] = [
-      ...tie,
-      process.execPath,
-      ...usualNodeArgs,
-      ...nodeArgs,
-      cli,
-      ...args,
-    ];
+    const [command, ...rest] = tied(
+      [process.execPath, ...usualNodeArgs, ...nodeArgs, cli, ...args],
+      process.env,
+    );
     const output = openSync(this.logFile, 'a');
     const child = spawn(command, [...rest, ...extraArgs], {
       env: { ...process.env, ...this.options.env },

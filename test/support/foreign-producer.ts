@@ -11,6 +11,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { PlainRecord } from '../../src/records/build-batch.ts';
+import { tied } from '../../src/sandbox/run-program.ts';
 import { brokersOf, kafkaVersions, type TestSite } from './clusters.ts';
 import { javaClients, pythonWithConfluentKafka } from './tools.ts';
 
@@ -56,7 +57,7 @@ export class ForeignProducer implements AsyncDisposable {
     site: TestSite,
     command: readonly [string, ...string[]],
   ) {
-    const [program, ...args] = command;
+    const [program, ...args] = tied(command, process.env);
     this.family = family;
     this.#site = site;
     this.#process = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });

@@ -8,6 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { tied } from '../../src/sandbox/run-program.ts';
 import kafkajs, { type Consumer } from 'kafkajs';
 import { javaClients, pythonWithConfluentKafka } from './tools.ts';
 import { until } from './until.ts';
@@ -90,9 +91,10 @@ class ForeignMember implements GroupMember {
   #read: ReadRecord[] = [];
   #answer: ((records: readonly ReadRecord[]) => void) | undefined;
 
-  constructor(family: MemberFamily, [command, ...args]: readonly [string, ...string[]]) {
+  constructor(family: MemberFamily, command: readonly [string, ...string[]]) {
     this.#family = family;
-    this.#process = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
+    const [program, ...args] = tied(command, process.env);
+    this.#process = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.#ended = once(this.#process, 'close').then(([code]) => code as number | null);
     this.#process.stdin!.on('error', () => undefined); // It has ended: that is told by #ended.
     createInterface(this.#process.stdout!).on('line', (line) => this.#take(line));

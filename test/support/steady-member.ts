@@ -7,6 +7,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { tied } from '../../src/sandbox/run-program.ts';
 import { pythonWithConfluentKafka } from './tools.ts';
 
 export type MemberClient = 'kafkajs' | 'librdkafka';
@@ -39,7 +40,7 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-async function programOf(client: MemberClient): Promise<string[]> {
+async function programOf(client: MemberClient): Promise<[string, ...string[]]> {
   if (client === 'kafkajs') {
     return [process.execPath, '--import', 'tsx', path.join(clients, 'node', 'consume.ts')];
   }
@@ -56,8 +57,8 @@ export class SteadyMember {
   readonly #said: Promise<unknown>;
   #errors = '';
 
-  private constructor(command: readonly string[]) {
-    const [program = '', ...args] = command;
+  private constructor(command: readonly [string, ...string[]]) {
+    const [program, ...args] = tied(command, process.env);
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#process = child;
     alive.add(child);
