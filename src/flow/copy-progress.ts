@@ -10,6 +10,7 @@ export class CopyProgress {
   #position: number | undefined;
   #sourceEnd: number | undefined;
   #sourceEndAsOfMs: number | undefined;
+  #isEndKnown = false;
   #copiedMaxTimestamp = -1;
   #currentAtMs: number;
 
@@ -31,7 +32,13 @@ export class CopyProgress {
     return Math.max(0, (this.#sourceEnd ?? 0) - (this.#position ?? this.#sourceEnd ?? 0));
   }
 
+  /** Where the source ends has been told since copying began: what confirms it has something to. */
+  get isEndKnown(): boolean {
+    return this.#isEndKnown;
+  }
+
   setSourceEnd(end: number): void {
+    this.#isEndKnown = true;
     this.#sourceEnd = end;
     this.#sourceEndAsOfMs = this.#clock.nowMs();
     this.#rate.observe(end);
@@ -39,11 +46,12 @@ export class CopyProgress {
 
   /** It ends where it ended. */
   confirmSourceEnd(): void {
-    if (this.#sourceEnd !== undefined) this.setSourceEnd(this.#sourceEnd);
+    if (this.#isEndKnown && this.#sourceEnd !== undefined) this.setSourceEnd(this.#sourceEnd);
   }
 
   /** A takeover found where copying stands. */
   begin(position: number): void {
+    this.#isEndKnown = false;
     this.#position = position;
   }
 

@@ -68,6 +68,7 @@ interface Copying {
 
 export class PartitionCopy {
   readonly id: CopyTarget;
+  readonly #names: Record<string, unknown>;
   readonly #context: FlowContext;
   readonly #parts: CopyParts;
   #state: PartitionState = 'waiting';
@@ -82,6 +83,7 @@ export class PartitionCopy {
 
   constructor(id: CopyTarget, context: FlowContext, parts: CopyParts) {
     this.id = id;
+    this.#names = { flow: context.settings.id, ...id };
     this.#context = context;
     this.#parts = parts;
     this.#progress = new CopyProgress(context.deps.clock);
@@ -110,7 +112,7 @@ export class PartitionCopy {
       this.#enter(isFenced ? 'fencing' : 'paused', `${trouble.code}: ${trouble.message}`);
       this.#isTransient = trouble.retriable;
       const level = isFenced || backoff.attempts > 0 ? 'debug' : 'warn';
-      deps.log[level]({ ...this.#names(), code: trouble.code }, trouble.message);
+      deps.log[level]({ ...this.#names, code: trouble.code }, trouble.message);
       if (
         isFenced &&
         backoff.attempts === 0 &&
@@ -187,6 +189,11 @@ export class PartitionCopy {
     return this.fetchPosition >= 0 && this.fetchPosition < (this.#progress.sourceEnd ?? 0);
   }
 
+  /** Nothing more is there, as of an answer since copying began. */
+  get isCurrent(): boolean {
+    return this.#progress.isEndKnown && !this.hasMore;
+  }
+
   get fetchPosition(): number {
     return this.#copying?.fetchPosition ?? -1;
   }
@@ -218,7 +225,8 @@ export class PartitionCopy {
       copying.end(trouble);
       return undefined;
     }
-    this.#noteEnds(copying, fetched);
+    this.#progress.setSourceEnd(Number(fetched.lastStableOffset));
+    copying.tenure.map.setLogStarts({ source: Number(fetched.logStartOffset), target: -1 });
     if (fetched.records.length > 0) return this.#stampWhole(copying, fetched, hold);
     if (copying.window.isEmpty) this.#advance(copying, requestedOffset);
     return undefined;
@@ -228,6 +236,7 @@ export class PartitionCopy {
   onUnchanged(requestedOffset: number): void {
     const copying = this.#copying;
     if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return;
+    if (!this.#progress.isEndKnown) return;
     this.#progress.confirmSourceEnd();
     if (copying.window.isEmpty) this.#advance(copying, requestedOffset);
   }
@@ -329,7 +338,7 @@ export class PartitionCopy {
       this.#copying = this.#begin(tenure, resolve);
       tenure.map.setFirstRead(this.#copying.source.firstRead);
       this.#enter('copying', this.#copying.lane.why);
-      void rebuildMap(tenure, this.#context.deps.log, this.#names(), rebuild.signal);
+      void rebuildMap(tenure, this.#context.deps.log, this.#names, rebuild.signal);
       stop = () => resolve(new MeshError('aborted', 'stopped'));
       signal.addEventListener('abort', stop, { once: true });
       reader.add(this);
@@ -381,11 +390,6 @@ export class PartitionCopy {
       isStamping: false,
       trouble: undefined,
     };
-  }
-
-  #noteEnds(copying: Copying, { lastStableOffset, logStartOffset }: FetchedPartition): void {
-    this.#progress.setSourceEnd(Number(lastStableOffset));
-    copying.tenure.map.setLogStarts({ source: Number(logStartOffset), target: -1 });
   }
 
   async #stampWhole(
@@ -490,10 +494,5 @@ export class PartitionCopy {
   #enter(state: PartitionState, why: string): void {
     this.#state = state;
     this.#why = why;
-  }
-
-  #names(): Record<string, unknown> {
-    const { topic, remoteTopic, partition } = this.id;
-    return { flow: this.#context.settings.id, topic, remoteTopic, partition };
   }
 }

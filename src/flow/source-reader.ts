@@ -158,8 +158,11 @@ export class SourceReader {
       try {
         if (link?.isOpen !== true) link = await source.cluster.openLink(brokerId, 'fetch');
         turn += 1;
-        if (isBulk) await this.#fetchOnce(link, inTurn(wanted, turn), 0, 'bulk');
-        else await this.#poll(link, wanted, turn, broker);
+        // While the connection was being opened a partition may have been given up.
+        const asked = wanted.filter((copy) => copy.fetchPosition >= 0);
+        if (asked.length === 0) continue;
+        if (isBulk) await this.#fetchOnce(link, inTurn(asked, turn), 0, 'bulk');
+        else await this.#poll(link, asked, turn, broker);
         backoff.reset();
         this.#why = undefined;
       } catch (error) {
@@ -218,7 +221,7 @@ export class SourceReader {
     { lanes, poll }: BrokerLanes,
   ): Promise<void> {
     const waitMs = lanes.hasBulk ? shortWaitMs : poll.begin(link);
-    const isCurrent = !wanted.some((copy) => copy.hasMore);
+    const isCurrent = wanted.every((copy) => copy.isCurrent);
     const bytes = isCurrent
       ? await this.#fetchOnce(link, wanted, waitMs, 'changes')
       : await this.#fetchOnce(link, inTurn(wanted, turn), waitMs, 'poll');

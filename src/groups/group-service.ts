@@ -264,6 +264,7 @@ export class GroupService {
       topology = this.#options.topology();
       try {
         await this.#store.store((records) => this.#options.log.append(records));
+        await this.#ledger.storeHomes();
         await this.#own.leaveHomes((group) => {
           this.#readers.review(group);
           this.#sync.due(group);

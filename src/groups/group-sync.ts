@@ -240,6 +240,8 @@ export class GroupSync {
     if ((await cluster.groupMembers(group)).memberCount > 0) return false;
     const changed = wanted.filter(({ isRefresh }) => !isRefresh);
     if (changed.length > 0) await ledger.noteWritten(group, changed);
+    // All that was waited for: the group may have been moved, or reset, meanwhile.
+    if (!this.#isStillSo(group, from, wanted)) return false;
     const results = await cluster.commitGroupOffsets(group, wanted);
     ledger.confirmWritten(group, accepted(changed, results));
     const failed = results.find(({ errorCode }) => errorCode !== 0);
@@ -252,6 +254,19 @@ export class GroupSync {
       this.#deps.log.warn({ group, topic, partition, errorCode }, 'offset not synced');
     }
     return false;
+  }
+
+  #isStillSo(group: string, from: SiteName, wanted: readonly WantedOffset[]): boolean {
+    if (this.#homeToFollow(group) !== from) return false;
+    const offsets = new Map(
+      this.#translate(group, from).map(({ target }) => [
+        `${target.topic}/${target.partition}`,
+        target.offset,
+      ]),
+    );
+    return wanted.every(({ topic, partition, offset }) => {
+      return offsets.get(`${topic}/${partition}`) === offset;
+    });
   }
 
   async #standingNow(group: string): Promise<ReadonlyMap<string, Standing>> {

@@ -122,9 +122,10 @@ export class GroupView {
   known(group: string, from: SiteName): SourcePosition[] {
     const { topology, site, translator, store } = this.#parts;
     const found = store.positions(from, group);
-    const known = new Map(
-      found.map((one): [string, SourcePosition] => [`${one.topic}/${one.partition}`, one]),
-    );
+    const known = new Map<string, SourcePosition>();
+    for (const { topic, partition, offset, leaderEpoch } of found) {
+      known.set(`${topic}/${partition}`, { topic, partition, offset, leaderEpoch });
+    }
     const others = [...topology().sites.keys()].filter((one) => one !== from);
     for (const topic of new Set(found.map((one) => one.topic))) {
       for (const to of from === site ? others : [site]) {
@@ -134,11 +135,9 @@ export class GroupView {
         }
       }
     }
-    return [...known.values()]
-      .map(({ topic, partition, offset }) => ({ topic, partition, offset }))
-      .sort((a, b) =>
-        a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
-      );
+    return [...known.values()].sort((a, b) =>
+      a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+    );
   }
 
   /** While the site answers, its positions are read at this moment. */
@@ -155,7 +154,8 @@ export class GroupView {
       }
       // Nobody says what it is: what stands there may be of agents, and theirs tell us.
       if (home === undefined && !isDeclared) return;
-      const asOfMs = this.#deps.clock.nowMs();
+      // By the clock of those who tell of it, which may be behind ours: what they say next counts.
+      const asOfMs = store.asOfMs(from, group) ?? 0;
       const offsets = await this.#soon(from, this.#clusterOf(from)?.groupOffsets(group));
       const found = offsets?.filter(({ offset }) => offset >= 0n) ?? [];
       if (found.length > 0) store.observe(from, group, found, asOfMs);

@@ -40,6 +40,8 @@ export class Ledger {
   readonly #underWay = new Map<string, readonly Buffer[]>();
   /** By group: the epoch of the home that its leaving from here has been seen to the end of. */
   readonly #left = new Map<string, number>();
+  /** Homes that are known here, and may not be stored. */
+  readonly #unstored = new Map<string, GroupHome>();
   readonly #append: (records: readonly StateRecord[]) => Promise<void>;
   readonly #listeners = new Set<(group: string, home: GroupHome) => void>();
   readonly #onConflict: (group: string, homes: readonly GroupHome[]) => void;
@@ -76,13 +78,32 @@ export class Ledger {
 
   /** The same for many, stored together; how many have been taken. */
   async setHomes(homes: readonly (readonly [group: string, home: GroupHome])[]): Promise<number> {
-    const records = homes.flatMap(([group, home]) => {
-      const taken = this.#takeHome(group, home);
-      if (taken === undefined) return [];
-      return [{ key: Buffer.from(`${homePrefix}${group}`), value: homeValue(taken) }];
+    const taken = homes.flatMap(([group, home]) => {
+      const one = this.#takeHome(group, home);
+      return one === undefined ? [] : [[group, one] as const];
     });
-    if (records.length > 0) await this.#append(records);
-    return records.length;
+    for (const [group, home] of taken) this.#unstored.set(group, home);
+    await this.storeHomes();
+    return taken.length;
+  }
+
+  /** What could not be stored before is stored now, or is due again. */
+  async storeHomes(): Promise<void> {
+    // What has been succeeded must not be the last that is stored.
+    const due = [...this.#unstored].filter(([group, home]) => this.#homes.get(group) === home);
+    if (due.length < this.#unstored.size) {
+      this.#unstored.clear();
+      for (const [group, home] of due) this.#unstored.set(group, home);
+    }
+    if (due.length === 0) return;
+    await this.#append(
+      due.map(([group, home]) => {
+        return { key: Buffer.from(`${homePrefix}${group}`), value: homeValue(home) };
+      }),
+    );
+    for (const [group, home] of due) {
+      if (this.#unstored.get(group) === home) this.#unstored.delete(group);
+    }
   }
 
   /**
@@ -122,9 +143,9 @@ export class Ledger {
   }
 
   async noteLeft(group: string, epoch: number): Promise<void> {
-    this.#left.set(group, epoch);
     const value = Buffer.from(JSON.stringify({ epoch }));
     await this.#append([{ key: Buffer.from(`${leftPrefix}${group}`), value }]);
+    this.#left.set(group, epoch);
   }
 
   /** To be called, and waited for, before the offsets are committed. */

@@ -66,6 +66,7 @@ test('a member follows whatever becomes of its group', async (context) => {
     await stage.write('east', 300);
     await until('a part to be handled', () => handled.length > before + 40, 30_000);
     await Promise.all([sandbox.site('east').kill(), agents.east.kill()]);
+    const known = await stage.translation('east');
     const done = await causeway('failover', ...asked);
     assert.equal(done.code, 0, done.text);
     const report = (await member.says('start', 3)) as StartReport;
@@ -85,6 +86,16 @@ test('a member follows whatever becomes of its group', async (context) => {
       twice().filter((key) => counts(handled).get(key) !== 2 || !atEast.has(key)),
       [],
     );
+    // Only what was not committed, as far as was known, is read again.
+    const committed = known?.positions.map(({ source: { topic, partition, offset } }) => {
+      return [`east/${topic}/${partition}`, Number(offset)] as const;
+    });
+    const isCommitted = (key: string): boolean => {
+      const [place = '', offset = ''] = key.split('@');
+      return Number(offset) < (new Map<string, number>(committed).get(place) ?? 0);
+    };
+    assert.deepEqual(committed?.length, 2);
+    assert.deepEqual(twice().filter(isCommitted), []);
     assert.equal(await member.stop(), 0);
   });
 

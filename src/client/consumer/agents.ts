@@ -88,10 +88,14 @@ export class Agents {
     this.#learnt = home;
   }
 
-  /** For how long no agent has answered; 0 while one does. */
-  silentMs(): number {
-    if (this.#agents.some(({ client }) => client !== undefined)) return 0;
-    const since = this.#agents.map(({ silentSinceMs }) => silentSinceMs);
+  /**
+   * For how long no agent has answered; 0 while one does.
+   * @param but of other sites than that one
+   */
+  silentMs(but?: string): number {
+    const asked = this.#agents.filter(({ site }) => site !== but);
+    if (asked.some(({ client }) => client !== undefined)) return 0;
+    const since = asked.map(({ silentSinceMs }) => silentSinceMs);
     return this.#deps.clock.monotonicMs() - Math.max(this.#startedMs, ...since);
   }
 

@@ -26,6 +26,8 @@ export interface Facts {
   readonly view: Omit<HomeView, 'group'> | undefined;
   /** No agent of any site has answered for so long; 0: one does. */
   readonly agentsSilentMs: number;
+  /** The same of the agents of other sites than where it runs. */
+  readonly othersSilentMs: number;
   readonly agentTimeoutMs: number;
   /** Where it runs, or tries to. */
   readonly running: Running | undefined;
@@ -106,10 +108,13 @@ function isLost({ moveOnLoss, running }: Facts): boolean {
   return moveOnLoss !== undefined && (running?.silentMs ?? 0) >= moveOnLoss.afterMs;
 }
 
-function onLoss({ moveOnLoss, agentsSilentMs }: Facts, lost: string): Decision {
-  if (agentsSilentMs === 0) return { kind: 'take_over', from: lost };
+function onLoss({ moveOnLoss, othersSilentMs }: Facts, lost: string): Decision {
+  if (othersSilentMs === 0) return { kind: 'take_over', from: lost };
   if (moveOnLoss?.withoutAgents === true) return { kind: 'use_synced', lost };
-  return { kind: 'stay', why: `${lost} does not answer, and no agent to move the group by` };
+  return {
+    kind: 'stay',
+    why: `${lost} does not answer, nor any agent of another site to move the group by`,
+  };
 }
 
 function ownMode({ group }: Facts, mode: string): MeshError {

@@ -140,6 +140,7 @@ export class MeshConsumer implements AsyncDisposable {
   }
 
   #facts(): Facts {
+    const running = this.#session?.facts();
     const { group, firstSite, moveOnLoss, agentTimeoutMs = 10_000 } = this.#options;
     return {
       group,
@@ -148,8 +149,9 @@ export class MeshConsumer implements AsyncDisposable {
       moveOnLoss,
       view: this.#agents.view(),
       agentsSilentMs: this.#agents.silentMs(),
+      othersSilentMs: this.#agents.silentMs(running?.site),
       agentTimeoutMs,
-      running: this.#session?.facts(),
+      running,
       passedOver: this.#passedOver,
     };
   }

@@ -23,6 +23,7 @@ function facts(more: Partial<Facts> = {}): Facts {
     moveOnLoss: undefined,
     view: view(east),
     agentsSilentMs: 0,
+    othersSilentMs: 0,
     agentTimeoutMs: 10_000,
     running: undefined,
     passedOver: undefined,
@@ -99,7 +100,7 @@ const cases: readonly (readonly [what: string, more: Partial<Facts>, wanted: str
   ['lost', { moveOnLoss, running: running('east', 3_000) }, 'take_over east'],
   [
     'lost, and no agent',
-    { moveOnLoss, running: running('east', 3_000), agentsSilentMs: 1 },
+    { moveOnLoss, running: running('east', 3_000), othersSilentMs: 1 },
     'stay',
   ],
   [
@@ -107,7 +108,7 @@ const cases: readonly (readonly [what: string, more: Partial<Facts>, wanted: str
     {
       moveOnLoss: { ...moveOnLoss, withoutAgents: true },
       running: running('east', 3_000),
-      agentsSilentMs: 1,
+      othersSilentMs: 1,
     },
     'use_synced not east',
   ],

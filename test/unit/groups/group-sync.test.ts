@@ -32,6 +32,8 @@ class FakeKafka {
   readonly committedAtMs = new Map<string, number>();
   /** Requests about groups, since they were last counted. */
   asked: string[] = [];
+  /** Called once, while it is asked for offsets. */
+  whileAsked: (() => void) | undefined;
   /** Where the log begins in which every group reads. */
   logStart = 0n;
 
@@ -52,6 +54,8 @@ class FakeKafka {
     listGroups: () => Promise.resolve([]),
     groupOffsets: (group) => {
       this.asked.push(`offsets of ${group}`);
+      this.whileAsked?.();
+      this.whileAsked = undefined;
       if (group === this.brokenGroup) {
         return Promise.reject(new MeshError('kafka_authorization', 'not authorized'));
       }
@@ -152,6 +156,30 @@ function stage(how: How = 'log', ledger = new Ledger(() => Promise.resolve())) {
     return kafka.asked;
   };
   return { kafka, sync, commit, pass, world };
+}
+
+for (const [what, change] of [
+  ['was reset', ({ commit }: ReturnType<typeof stage>) => commit('billing', 100n)],
+  [
+    'moved here',
+    ({ world }: ReturnType<typeof stage>) => {
+      world.mode = { ...mode, home: { site: west, epoch: 2, state: 'moved' } };
+    },
+  ],
+] as const) {
+  test(`nothing is written of a group that ${what} while Kafka was asked`, async () => {
+    const staged = stage();
+    const { kafka, sync, commit } = staged;
+    commit('billing', 500n);
+    kafka.whileAsked = () => change(staged);
+    await sync.round(signal);
+    assert.ok(kafka.asked.includes('offsets of billing'));
+    assert.ok(!kafka.asked.includes('commit of billing'), kafka.asked.join());
+    if (what === 'was reset') {
+      await sync.round(signal);
+      assert.equal(kafka.offsets.get('billing'), 100n);
+    }
+  });
 }
 
 for (const how of ['log', 'ask'] as const) {

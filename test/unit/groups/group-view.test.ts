@@ -35,12 +35,8 @@ const cluster: GroupCluster = {
   commitGroupOffsets: () => Promise.resolve([]),
 };
 
-test('several positions in one partition: none is below where the copy begins now', async () => {
-  const maps = openMapBook();
-  const writer = maps.writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 });
-  writer.begin(1, { source: 0, target: 1 }, true);
-  writer.append({ sourceOffset: 0, targetOffset: 1, length: 100 });
-  const view = new GroupView(
+function viewOf(maps: ReturnType<typeof openMapBook>, store: PositionsStore): GroupView {
+  return new GroupView(
     {
       site: west,
       topology: () => topology,
@@ -54,7 +50,7 @@ test('several positions in one partition: none is below where the copy begins no
         agentSilentSinceMs: undefined,
       }),
       remoteCluster: () => undefined,
-      store: new PositionsStore(),
+      store,
       ledger: new Ledger(() => Promise.resolve()),
       modeOf: (group) => resolveMode(topology, group, { home: undefined, seenAt: () => [] }),
       overlap: () => [],
@@ -62,6 +58,14 @@ test('several positions in one partition: none is below where the copy begins no
     },
     testDeps(),
   );
+}
+
+test('several positions in one partition: none is below where the copy begins now', async () => {
+  const maps = openMapBook();
+  const writer = maps.writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 });
+  writer.begin(1, { source: 0, target: 1 }, true);
+  writer.append({ sourceOffset: 0, targetOffset: 1, length: 100 });
+  const view = viewOf(maps, new PositionsStore());
   const positions = [10n, 60n, 20n].map((offset) => ({ topic: 'orders', partition: 0, offset }));
   const answer = await view.translate({ group: 'any', from: east, to: west, positions });
   assert.deepEqual(
@@ -72,4 +76,31 @@ test('several positions in one partition: none is below where the copy begins no
       [50n, 'lower_bound', 'before_map'],
     ],
   );
+});
+
+test('a commit of an earlier life of the topic is translated as such, in plans too', async () => {
+  const maps = openMapBook();
+  const id = { flow: 'east->west', topic: 'orders', partition: 0 };
+  const before = maps.writer({ ...id, generation: 1 });
+  before.begin(1, { source: 0, target: 0 }, true);
+  before.append({ sourceOffset: 0, targetOffset: 0, length: 150 });
+  const now = maps.writer({ ...id, generation: 2 });
+  // Cut off at 100 by an unclean election, in epoch 5, and written anew.
+  now.begin(2, { source: 100, target: 151 }, true);
+  now.append({ sourceOffset: 100, targetOffset: 151, length: 300 });
+  now.setFirstRead({ epoch: 5, source: 100 });
+  now.setFirstTarget(151);
+  const store = new PositionsStore();
+  const at = { topic: 'orders', partition: 0, metadata: '' };
+  store.observe(east, 'billing', [{ ...at, offset: 140n, leaderEpoch: 4 }], 10);
+  const view = viewOf(maps, store);
+  const request = { group: 'billing', from: east, to: west };
+  const { answer } = await view.facts({ ...request, overwrite: false });
+  const translated = await view.translate({ ...request, positions: [] });
+  for (const { positions } of [answer, translated]) {
+    assert.deepEqual(
+      positions.map(({ target, certainty, reason }) => [target.offset, certainty, reason]),
+      [[151n, 'lower_bound', 'generation_changed']],
+    );
+  }
 });

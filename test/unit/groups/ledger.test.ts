@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MeshError } from '../../../src/base/errors.ts';
+import { siteName } from '../../../src/base/ids.ts';
+import type { GroupHome } from '../../../src/groups/answer.ts';
 import { Ledger } from '../../../src/groups/ledger.ts';
 import type { StateRecord } from '../../../src/kafka/state-records.ts';
 
@@ -25,6 +28,29 @@ test('what was written last is ours; what was written shortly before was written
   assert.deepEqual([ledger.wrote('g', at(100n)), ledger.wrote('g', at(200n))], [true, true]);
   assert.equal(ledger.wrote('g', at(150n)), false);
   assert.equal(ledger.wrote('h', at(100n)), false);
+});
+
+test('a home that could not be stored is stored later, unless another one has come', async () => {
+  const log: StateRecord[] = [];
+  let fails = true;
+  const ledger = new Ledger((records) => {
+    if (fails) return Promise.reject(new MeshError('kafka_timeout', 'no answer'));
+    log.push(...records);
+    return Promise.resolve();
+  });
+  const home = (epoch: number): GroupHome => ({ site: siteName('west'), epoch, state: 'moved' });
+  await assert.rejects(ledger.setHome('g', home(2)));
+  await assert.rejects(ledger.setHome('h', home(2)));
+  await assert.rejects(ledger.noteLeft('g', 2));
+  assert.equal(ledger.hasLeft('g', 2), false);
+  fails = false;
+  await ledger.setHome('h', home(3));
+  await ledger.storeHomes();
+  const stored = new Ledger(() => Promise.resolve());
+  for (const record of log) stored.load(record);
+  assert.deepEqual([stored.home('g')?.epoch, stored.home('h')?.epoch], [2, 3]);
+  const names = log.map(({ key }) => key.toString());
+  assert.deepEqual(names.sort(), ['home/1/g', 'home/1/h']);
 });
 
 test('an own record that comes round does not set memory back', async () => {
