@@ -94,7 +94,7 @@ test('a member follows whatever becomes of its group', async (context) => {
       const [place = '', offset = ''] = key.split('@');
       return Number(offset) < (new Map<string, number>(committed).get(place) ?? 0);
     };
-    assert.deepEqual(committed?.length, 2);
+    assert.equal(committed?.length, 4);
     assert.deepEqual(twice().filter(isCommitted), []);
     assert.equal(await member.stop(), 0);
   });
