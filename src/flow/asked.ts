@@ -40,15 +40,9 @@ export class Asked {
   #note(copy: PartitionCopy): AskedOne {
     const { topic, partition } = copy.id;
     const one = { copy, offset: copy.fetchPosition, isAnswered: false };
-    const ofTopic = this.#byTopic.get(topic);
-    if (ofTopic === undefined) this.#byTopic.set(topic, arrayWith(partition, one));
-    else ofTopic[partition] = one;
+    let ofTopic = this.#byTopic.get(topic);
+    if (ofTopic === undefined) this.#byTopic.set(topic, (ofTopic = []));
+    ofTopic[partition] = one;
     return one;
   }
-}
-
-function arrayWith<T>(at: number, item: T): T[] {
-  const array: T[] = [];
-  array[at] = item;
-  return array;
 }

@@ -44,9 +44,11 @@ export class CopyProgress {
     this.#rate.observe(end);
   }
 
-  /** It ends where it ended. */
-  confirmSourceEnd(): void {
-    if (this.#isEndKnown && this.#sourceEnd !== undefined) this.setSourceEnd(this.#sourceEnd);
+  /** It ends where it ended; false: that is not known since copying began. */
+  confirmSourceEnd(): boolean {
+    if (!this.#isEndKnown || this.#sourceEnd === undefined) return false;
+    this.setSourceEnd(this.#sourceEnd);
+    return true;
   }
 
   /** A takeover found where copying stands. */

@@ -236,8 +236,7 @@ export class PartitionCopy {
   onUnchanged(requestedOffset: number): void {
     const copying = this.#copying;
     if (copying?.fetchPosition !== requestedOffset || copying.isStamping) return;
-    if (!this.#progress.isEndKnown) return;
-    this.#progress.confirmSourceEnd();
+    if (!this.#progress.confirmSourceEnd()) return;
     if (copying.window.isEmpty) this.#advance(copying, requestedOffset);
   }
 

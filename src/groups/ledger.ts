@@ -90,11 +90,10 @@ export class Ledger {
   /** What could not be stored before is stored now, or is due again. */
   async storeHomes(): Promise<void> {
     // What has been succeeded must not be the last that is stored.
-    const due = [...this.#unstored].filter(([group, home]) => this.#homes.get(group) === home);
-    if (due.length < this.#unstored.size) {
-      this.#unstored.clear();
-      for (const [group, home] of due) this.#unstored.set(group, home);
+    for (const [group, home] of this.#unstored) {
+      if (this.#homes.get(group) !== home) this.#unstored.delete(group);
     }
+    const due = [...this.#unstored];
     if (due.length === 0) return;
     await this.#append(
       due.map(([group, home]) => {

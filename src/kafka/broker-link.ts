@@ -8,6 +8,7 @@ import type {
   ProducedPartition,
   ProduceRequest,
 } from './cluster.ts';
+import { refusal } from './convert-error.ts';
 import {
   encodeFetchById,
   encodeFetchByName,
@@ -26,7 +27,6 @@ import {
   readProduceByName,
 } from './requests/produce.ts';
 import { FetchSession, noSession, type FetchAnswer } from './requests/fetch-session.ts';
-import { refusal } from './convert-error.ts';
 import type { Wire } from './wire.ts';
 
 export class RawLink implements BrokerLink {
@@ -65,11 +65,11 @@ export class RawLink implements BrokerLink {
     return this.#fetched(answer);
   }
 
-  async #ask<T>(
+  async #ask(
     api: Parameters<Wire['send']>[0],
     parts: readonly Buffer[],
-    read: (body: Buffer, release: () => void) => T,
-  ): Promise<T> {
+    read: (body: Buffer, release: () => void) => FetchAnswer,
+  ): Promise<FetchAnswer> {
     const answer = await this.#wire.send(api, parts);
     const release = (): void => answer.release();
     try {

@@ -88,9 +88,9 @@ export class Stage implements AsyncDisposable {
       `compression.type=${codec}`,
       `batch.size=${batchBytes}`,
       'linger.ms=5',
-      // Of tiny batches fewer bytes, or their objects fill the heap.
       // Thousands of tiny batches wait for each other longer than the usual two minutes.
       'delivery.timeout.ms=600000',
+      // Of tiny batches fewer bytes, or their objects fill the heap.
       `buffer.memory=${Math.min(2 ** 26, Math.max(2 ** 20, batchBytes * 10_000))}`,
     ];
     const producer = 'org.apache.kafka.tools.ProducerPerformance';

@@ -8,8 +8,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
-import { tied } from '../../src/sandbox/run-program.ts';
 import kafkajs, { type Consumer } from 'kafkajs';
+import { tied } from '../../src/sandbox/run-program.ts';
 import { javaClients, pythonWithConfluentKafka } from './tools.ts';
 import { until } from './until.ts';
 
