@@ -163,6 +163,11 @@ export const errorTable = {
     'DEADLINE_EXCEEDED',
     'The agent did not answer in time: check its load and the link to it.',
   ),
+  outcome_unknown: row(
+    'operator',
+    'ABORTED',
+    'See where the group is at home (`causeway groups`), then run it again: nothing is done twice.',
+  ),
   peer_rejected: row(
     'operator',
     'PERMISSION_DENIED',

@@ -57,6 +57,8 @@ export interface AgentClientOptions {
 }
 
 const connectTimeoutMs = 10_000;
+/** What is stored and committed first may take slow brokers so much longer than a question. */
+const executeMoreMs = 30_000;
 
 type Unary<Q, R> = (
   request: Q,
@@ -162,6 +164,7 @@ export class AgentClient implements AsyncDisposable {
     const call = this.#unary<failoverWire.ExecuteRequest, failoverWire.ExecuteResponse>(
       'failover',
       (q, m, o, done) => this.#failover.execute(q, m, o, done),
+      this.#timeoutMs + executeMoreMs,
     );
     return groups.fromReport(await call({ ...request, planId, requestedBy }));
   }
@@ -252,14 +255,18 @@ export class AgentClient implements AsyncDisposable {
     await Promise.resolve();
   }
 
-  #unary<Q, R>(what: string, ask: Unary<Q, R>): (request: Q, signal?: AbortSignal) => Promise<R> {
+  #unary<Q, R>(
+    what: string,
+    ask: Unary<Q, R>,
+    timeoutMs = this.#timeoutMs,
+  ): (request: Q, signal?: AbortSignal) => Promise<R> {
     return (request, signal) =>
       new Promise((resolve, reject) => {
         if (signal?.aborted === true) {
           reject(abortedError(signal));
           return;
         }
-        const deadline = this.#clock.nowMs() + this.#timeoutMs;
+        const deadline = this.#clock.nowMs() + timeoutMs;
         const done = (error: ServiceError | null, response: R): void => {
           signal?.removeEventListener('abort', onAbort);
           if (error === null) resolve(response);

@@ -217,7 +217,7 @@ export const failoverAllSchema = z.object({
       group: z.string(),
       /** The id that it is to go on under, when it is not its own. */
       as: z.string().optional(),
-      outcome: z.enum(['planned', 'moved', 'refused', 'left']),
+      outcome: z.enum(['planned', 'moved', 'unknown', 'refused', 'left']),
       why: z.string(),
       plan: planSchema.optional(),
       report: reportSchema.optional(),

@@ -5,6 +5,8 @@
 import type { Deps } from '../base/deps.ts';
 import { errorMessage } from '../base/errors.ts';
 
+const retryMs = 1_000;
+
 export class Doubts {
   readonly #settle: () => Promise<void>;
   readonly #onSettled: (group: string, keys: ReadonlySet<string>) => void;
@@ -24,9 +26,7 @@ export class Doubts {
   }
 
   add(group: string, key: string): void {
-    const keys = this.#held.get(group);
-    if (keys === undefined) this.#held.set(group, new Set([key]));
-    else keys.add(key);
+    this.#hold(group, [key]);
     if (!this.#isSettling) void this.#settleAll();
   }
 
@@ -35,12 +35,23 @@ export class Doubts {
     while (this.#held.size > 0) {
       const some = [...this.#held];
       this.#held.clear();
-      // What cannot be settled is taken for what it seems to be: the group's own.
-      await this.#settle().catch((error: unknown) => {
+      try {
+        await this.#settle();
+      } catch (error) {
+        // It may be ours: it stays open whose it is until that can be told.
         this.#deps.log.debug({ why: errorMessage(error) }, 'ledger not heard to its end');
-      });
+        for (const [group, keys] of some) this.#hold(group, keys);
+        this.#deps.clock.after(retryMs, () => void this.#settleAll());
+        return;
+      }
       for (const [group, keys] of some) this.#onSettled(group, keys);
     }
     this.#isSettling = false;
+  }
+
+  #hold(group: string, keys: Iterable<string>): void {
+    const held = this.#held.get(group) ?? new Set();
+    for (const key of keys) held.add(key);
+    this.#held.set(group, held);
   }
 }

@@ -58,11 +58,18 @@ export class OwnCommits {
     return ledger.wrote(group, offset) ? 'ours' : 'foreign';
   }
 
-  /** Resolves when all that agents of this site had written by now is in the ledger. */
+  /**
+   * Resolves when all that agents of this site had written by now is in the ledger.
+   * @throws MeshError kafka_timeout, kafka_unavailable: it may not be
+   */
   async ledgerHeard(): Promise<void> {
     const { cluster, logTopic } = this.#parts;
     const [listed] = await cluster.listOffsets([{ topic: logTopic, partition: 0 }], 'latest');
-    const end = listed?.errorCode === 0 ? Number(listed.offset) : 0;
+    if (listed?.errorCode !== 0) {
+      const found = `Kafka error ${listed?.errorCode ?? 'none'}`;
+      throw new MeshError('kafka_unavailable', `end of ${logTopic}: ${found}, wanted an offset`);
+    }
+    const end = Number(listed.offset);
     await withDeadline(this.#deps.clock, heardMsMax, this.#loaded.reach(end), () => {
       return new MeshError('kafka_timeout', `${logTopic} not read to offset ${end} in time`);
     });

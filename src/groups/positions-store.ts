@@ -214,9 +214,7 @@ export class PositionsStore {
       const key = `${position.topic}/${position.partition}`;
       const known = reading.positions.get(key);
       reading.positions.set(key, position);
-      const { offset, metadata } = position;
-      if (known?.offset === offset && known?.metadata === metadata) continue;
-      changed.push(position);
+      if (known === undefined || !isSame(known, position)) changed.push(position);
     }
     if (changed.length === 0) return;
     this.#dirty.add(reading);
@@ -233,6 +231,11 @@ export class PositionsStore {
     groups.set(group, reading);
     return reading;
   }
+}
+
+/** Nothing of it has changed but when it was read. */
+function isSame(a: GroupPosition, b: GroupPosition): boolean {
+  return a.offset === b.offset && a.leaderEpoch === b.leaderEpoch && a.metadata === b.metadata;
 }
 
 /** There is no commit any more. */

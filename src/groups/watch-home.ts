@@ -34,8 +34,8 @@ const lookMs = 1_000;
 
 export class HomeTeller {
   readonly #parts: WatchHomeParts;
-  /** By group: switchovers that this agent carries out now. Ended, they have changed nothing. */
-  readonly #leaving = new Map<string, Leaving>();
+  /** By group: switchovers that this agent carries out now, the oldest first. */
+  readonly #leaving = new Map<string, Leaving[]>();
   readonly #bells = new Set<Bell>();
 
   constructor(parts: WatchHomeParts) {
@@ -47,14 +47,15 @@ export class HomeTeller {
     { group, from, to, execute }: SwitchoverRequest,
     steps: AsyncIterable<SwitchoverStep>,
   ): AsyncIterable<SwitchoverStep> {
+    const leaving: Leaving = { from, to };
     try {
       for await (const step of steps) {
         // One that is refused asks nobody to leave.
-        if (step.kind === 'waiting' && execute) this.#setLeaving(group, { from, to });
+        if (step.kind === 'waiting' && execute) this.#add(group, leaving);
         yield step;
       }
     } finally {
-      if (execute) this.#setLeaving(group, undefined);
+      this.#delete(group, leaving);
     }
   }
 
@@ -78,14 +79,22 @@ export class HomeTeller {
     }
   }
 
-  #setLeaving(group: string, leaving: Leaving | undefined): void {
-    if (leaving === undefined) this.#leaving.delete(group);
-    else this.#leaving.set(group, leaving);
+  #add(group: string, leaving: Leaving): void {
+    const known = this.#leaving.get(group) ?? [];
+    if (known.includes(leaving)) return;
+    this.#leaving.set(group, [...known, leaving]);
+    for (const bell of this.#bells) bell.ring();
+  }
+
+  #delete(group: string, leaving: Leaving): void {
+    const left = (this.#leaving.get(group) ?? []).filter((one) => one !== leaving);
+    if (left.length === 0) this.#leaving.delete(group);
+    else this.#leaving.set(group, left);
     for (const bell of this.#bells) bell.ring();
   }
 
   #look(group: string): HomeView {
     const { mode, home } = this.#parts.modeOf(group);
-    return { group, mode, home, leaving: this.#leaving.get(group) };
+    return { group, mode, home, leaving: this.#leaving.get(group)?.[0] };
   }
 }

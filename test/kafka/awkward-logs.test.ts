@@ -53,6 +53,20 @@ async function setConfig(
   });
 }
 
+/** The broker describes a limit before it keeps to it: until it does. */
+async function setBytesMax(cluster: KafkaCluster, topic: string, bytes: number): Promise<void> {
+  await setConfig(cluster, topic, 'max.message.bytes', String(bytes));
+  const value = Buffer.alloc(bytes + 1_000);
+  const corrupt = encodeBatch([{ key: null, value, timestampMs: 0 }], { codec: 'none' });
+  corrupt.writeUInt32BE(~corrupt.readUInt32BE(batchAt.crc) >>> 0, batchAt.crc);
+  await until(`what is larger than ${bytes} to be refused for that by ${topic}`, async () => {
+    const { errorCode } = await appendBatch(cluster, topic, 0, corrupt);
+    // Sizes are looked at before checksums: nothing is taken in.
+    assert.ok(errorCode === 10 || errorCode === 2, `Kafka error ${errorCode}`);
+    return errorCode === 10;
+  });
+}
+
 async function remoteTopic(target: KafkaCluster, topic: string): Promise<void> {
   await until(`${topic} to be made`, async () => (await target.metadata()).topics.has(topic));
 }
@@ -245,7 +259,7 @@ for (const { from, to, lane, reader } of directions) {
       const isRight =
         lane === 'pass' ? largest <= 200_000 : largest > 200_000 && largest <= 265_536;
       assert.ok(isRight, `${largest} bytes`);
-      await setConfig(target, remote, 'max.message.bytes', '60000');
+      await setBytesMax(target, remote, 60_000);
       await append();
       const after = (await batchesOf(target, remote)).slice(before.length);
       assert.ok(after.every(({ bytes }) => bytes.length <= 60_000));
@@ -264,7 +278,7 @@ for (const { from, to, lane, reader } of directions) {
       const kept = { ...settings, sync: { configs: false, acls: false } } as const;
       await using running = await startFlow({ from, to, topics: topic, timings, settings: kept });
       await remoteTopic(target, remote);
-      await setConfig(target, remote, 'max.message.bytes', '100000');
+      await setBytesMax(target, remote, 100_000);
       const large = { key: null, value: Buffer.alloc(150_000, 'large'), timestampMs: Date.now() };
       await appendRecords(source, topic, 0, tiny(5));
       await appendRecords(source, topic, 0, [...tiny(2), large, ...tiny(2)]);

@@ -2,6 +2,7 @@
  * `causeway failover --all-groups`: every group that runs at the lost site, one by one: of mode
  * `single` when it is at home there, of mode `local` under the id that is asked for.
  */
+import type { Clock } from '../../base/clock.ts';
 import { errorMessage, isMeshError } from '../../base/errors.ts';
 import type { SiteName } from '../../base/ids.ts';
 import type { AgentClient } from '../../client/agent-client.ts';
@@ -9,6 +10,7 @@ import type { FailoverAllJson } from '../../client/answers.ts';
 import { planJson, reportJson } from '../../client/json.ts';
 import type { GroupReadiness } from '../../groups/answer.ts';
 import type { FailoverRequest } from '../../groups/updates.ts';
+import { executeMove, type Ask } from '../execute-move.ts';
 import { idOf, type Move } from '../move-options.ts';
 
 export interface AllRequest extends Move {
@@ -20,13 +22,15 @@ export interface AllRequest extends Move {
 
 type Row = FailoverAllJson['groups'][number];
 
-export type Ask = <T>(ask: (client: AgentClient) => Promise<T>) => Promise<T>;
-
 /**
  * What one group's trouble is does not keep the others from going on.
  * @param ask asks one agent after the other until one answers
  */
-export async function failoverAll(ask: Ask, request: AllRequest): Promise<FailoverAllJson> {
+export async function failoverAll(
+  ask: Ask,
+  request: AllRequest,
+  clock: Clock,
+): Promise<FailoverAllJson> {
   const { from, to } = request;
   const groups: Row[] = [];
   const known = await ask((client) => client.listGroups());
@@ -41,7 +45,7 @@ export async function failoverAll(ask: Ask, request: AllRequest): Promise<Failov
     await ask(async (client) => {
       // Where an agent ends in the middle the next one goes on.
       for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-        groups.push(await moveOne(client, next, request));
+        groups.push(await moveOne(client, ask, next, request, clock));
         waiting.shift();
       }
     });
@@ -93,8 +97,10 @@ function decide(
 
 async function moveOne(
   client: AgentClient,
+  ask: Ask,
   request: FailoverRequest,
   { execute, requestedBy }: AllRequest,
+  clock: Clock,
 ): Promise<Row> {
   try {
     const plan = await client.planFailover(request);
@@ -103,11 +109,13 @@ async function moveOne(
       return { ...named, outcome: 'refused', why: plan.refusals.join('; ') };
     }
     if (!execute) return { ...named, outcome: 'planned', why: '' };
-    const report = await client.executeFailover(request, plan.planId, requestedBy);
+    const planned = { request, plan, planId: plan.planId, requestedBy };
+    const report = await executeMove(client, ask, planned, clock);
     return { ...nameOf(request), outcome: 'moved', why: '', report: reportJson(report) };
   } catch (error) {
     if (!isMeshError(error) || error.code === 'peer_unavailable') throw error;
-    return refusedRow(request, errorMessage(error));
+    const row = refusedRow(request, errorMessage(error));
+    return isMeshError(error, 'outcome_unknown') ? { ...row, outcome: 'unknown' } : row;
   }
 }
 

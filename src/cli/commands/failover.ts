@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { MeshError } from '../../base/errors.ts';
 import { planJson, reportJson } from '../../client/json.ts';
 import { agentAddresses, askFirst } from '../agents.ts';
+import { executeMove, type Ask } from '../execute-move.ts';
 import { exitCodes, type CliIo, type ExitCode } from '../io.ts';
 import {
   aboutWay,
@@ -18,7 +19,7 @@ import { print } from '../output.ts';
 import { planTable, reportTable } from '../print/failover.ts';
 import { failoverAllTable } from '../print/groups.ts';
 import { writeReport } from '../report-file.ts';
-import { failoverAll, type Ask } from './failover-all.ts';
+import { failoverAll } from './failover-all.ts';
 
 interface Options extends MoveOptions {
   readonly allGroups?: boolean;
@@ -63,9 +64,9 @@ async function moveOne(
     if (plan.refusals.length > 0) exit.value = exitCodes.condition;
     return;
   }
-  const report = await askFirst(io, addresses, options, (client) =>
-    client.executeFailover(request, options.plan ?? plan.planId, io.user),
-  );
+  const ask: Ask = (asked) => askFirst(io, addresses, options, asked);
+  const planned = { request, plan, planId: options.plan ?? plan.planId, requestedBy: io.user };
+  const report = await ask((client) => executeMove(client, ask, planned, io.clock));
   const answer = reportJson(report);
   print(io, options.output, answer, reportTable);
   const title = titleOf('Failover', request);
@@ -89,9 +90,11 @@ async function moveAll(
   }
   const request = { ...move, as, execute, requestedBy: io.user };
   const ask: Ask = (asked) => askFirst(io, addresses, options, asked);
-  const answer = await failoverAll(ask, request);
+  const answer = await failoverAll(ask, request, io.clock);
   print(io, options.output, answer, failoverAllTable);
-  if (answer.groups.some(({ outcome }) => outcome === 'refused')) exit.value = exitCodes.condition;
+  const outcomes = new Set(answer.groups.map(({ outcome }) => outcome));
+  if (outcomes.has('refused')) exit.value = exitCodes.condition;
+  if (outcomes.has('unknown')) exit.value = exitCodes.failed;
   if (!execute) return;
   const title = `Failover of all groups, ${move.from} to ${move.to}`;
   await writeReport(io, exit, options, { title, answer, table: failoverAllTable });

@@ -59,7 +59,7 @@ export function failoverAllTable({ groups, from, to }: FailoverAllJson): string 
       why,
     ];
   });
-  const tally = (['planned', 'moved', 'refused', 'left'] as const)
+  const tally = (['planned', 'moved', 'unknown', 'refused', 'left'] as const)
     .map((word) => [word, groups.filter(({ outcome }) => outcome === word).length] as const)
     .filter(([, number]) => number > 0)
     .map(([word, number]) => `${number} ${word}`);

@@ -172,6 +172,29 @@ test('a move whose report cannot be written after all is told as done', async ()
   }
 });
 
+test('an answer that is lost is looked for, and nothing is asked for twice', async () => {
+  const lost = [
+    { losesAnswer: 'done', code: 0, found: /"epoch":\s*1/, outcome: 'moved' },
+    { losesAnswer: 'not_done', code: 1, found: /"outcome_unknown"/, outcome: 'unknown' },
+  ] as const;
+  for (const { losesAnswer, code, found, outcome } of lost) {
+    const asked: string[] = [];
+    await using agent = await openFakeAgent(asked, { losesAnswer });
+    await using second = await openFakeAgent(asked);
+    const at = [agent, second].map(({ port }) => `127.0.0.1:${port}`);
+    const connected = ['--connect', ...at, '-ojson'];
+    const ran = await runCommand([...execute, ...connected]);
+    assert.equal(ran.code, code, ran.err);
+    assert.match(ran.out + ran.err, found);
+    assert.deepEqual(asked, ['plan', 'execute']);
+    const all = ['failover', '--all-groups', ...execute.slice(3)];
+    await using other = await openFakeAgent(asked, { losesAnswer });
+    const ranAll = await runCommand([...all, '--connect', `127.0.0.1:${other.port}`, '-ojson']);
+    assert.equal(ranAll.code, code, ranAll.err);
+    assert.match(ranAll.out, new RegExp(`"outcome":\\s*"${outcome}"`));
+  }
+});
+
 test('an agent that cannot log or listen says so in a line', async (t) => {
   const told = t.mock.method(console, 'error', () => undefined);
   await using taken = await listening();

@@ -56,6 +56,11 @@ describe('whose commit it is', () => {
   });
 });
 
+test('a ledger whose end is not known is not taken for heard', async () => {
+  const { own } = stage(west);
+  await assert.rejects(own.ledgerHeard(), /end of state: Kafka error none, wanted an offset/);
+});
+
 describe('a home that is another site now', () => {
   const rival = { site: east, left: [], overlap: [], isDeclared: true };
 

@@ -57,6 +57,16 @@ test('only what changed is told and stored, however often it is read', async () 
   assert.deepEqual(last?.kind === 'positions' && last.changed.map(({ offset }) => offset), [7n]);
 });
 
+test('the same offset in another epoch of its leader is told and stored', async () => {
+  const store = new PositionsStore();
+  const changes = heard(store);
+  store.observe(east, 'g', [commit(0, 5n)], 100);
+  await stored(store);
+  store.change(east, 'g', [{ ...commit(0, 5n), leaderEpoch: 4 }], 200);
+  assert.equal(changes.length, 2);
+  assert.equal((await stored(store)).length, 1);
+});
+
 test('a commit that is not there any more is a row without offset, one that never was is none', () => {
   const store = new PositionsStore();
   store.observe(east, 'g', [], 50);

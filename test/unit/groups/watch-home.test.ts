@@ -121,6 +121,26 @@ describe('the home of a group, for its members', () => {
     }
   });
 
+  test('of two that wait the second does not end what the first asks for', async () => {
+    const { watch, ledger, next, end } = watchOf('billing');
+    await next();
+    const scripts = [steps(), steps()] as const;
+    const [first, second] = scripts.map(async ({ all }) => {
+      for await (const step of watch.during(request, all())) assert.equal(step, waiting);
+    });
+    scripts[0].put(waiting);
+    assert.deepEqual((await next()).leaving, { from: east, to: west });
+    scripts[1].put(new Error('refused'));
+    await assert.rejects(second ?? Promise.resolve(), /refused/);
+    await ledger.setHome('billing', { site: east, epoch: 2, state: 'moved' });
+    const { home, leaving } = await next();
+    assert.deepEqual([home?.epoch, leaving], [2, { from: east, to: west }]);
+    scripts[0].put(undefined);
+    await first;
+    assert.equal((await next()).leaving, undefined);
+    end();
+  });
+
   test('one that is refused, or only looked at, does not', async () => {
     const { watch, ledger, next, end } = watchOf('billing');
     await next();
