@@ -37,6 +37,7 @@ const position = z.object({
   reason: z.string(),
   notHereAtLeast: offset.optional(),
   reread: offset.optional(),
+  skipped: offset.optional(),
   generation: z.int(),
 });
 

@@ -48,15 +48,13 @@ const readinessStates: readonly ReadinessState[] = [
 // The values of the generated enums are their prefix and our names in capitals: hence each `as`.
 
 function toPosition(position: TranslatedPosition): wire.TranslatedPosition {
-  const { source, target, certainty, reason, notHereAtLeast, reread, generation } = position;
+  const { source, target, certainty, reason, ...counts } = position;
   return {
     source: { ...source },
     target: { ...target },
     certainty: toEnum('CERTAINTY', certainty) as wire.Certainty,
     reason: toEnum('TRANSLATION_REASON', reason) as wire.TranslationReason,
-    notHereAtLeast,
-    reread,
-    generation,
+    ...counts,
   };
 }
 
@@ -73,6 +71,7 @@ function fromPosition(position: wire.TranslatedPosition): TranslatedPosition {
     reason: fromEnum('TRANSLATION_REASON', position.reason, reasons),
     notHereAtLeast: position.notHereAtLeast,
     reread: position.reread,
+    skipped: position.skipped,
     generation: position.generation,
   };
 }

@@ -61,6 +61,7 @@ function positionJson(position: TranslatedPosition): TranslateJson['positions'][
     reason: position.reason,
     ...known('notHereAtLeast', position.notHereAtLeast, text),
     ...known('reread', position.reread, text),
+    ...known('skipped', position.skipped, text),
     generation: position.generation,
   };
 }

@@ -94,7 +94,7 @@ export type TranslationReason =
   | 'at_end' // all that was scanned has been read; the next record to arrive
   | 'same_log' // source and target are the same log
   | 'not_copied_yet' // the group is ahead of the copy: the end of the copy
-  | 'before_map' // older than what the map knows: the earliest copy still held
+  | 'before_map' // older than what was copied, or is still held: the earliest copy there is
   | 'not_covered' // the map has a hole there (being rebuilt): the last place known before it
   | 'coarsened' // memory bound reached there: an earlier record
   | 'no_commit' // the group never committed there: the earliest copy
@@ -119,6 +119,11 @@ export interface TranslatedPosition {
   readonly notHereAtLeast: bigint | undefined;
   /** Records that the group has read at the source and will read again: at most so many. */
   readonly reread: bigint | undefined;
+  /**
+   * Offsets that the group has not read and that the target does not hold, nor ever will, though
+   * their own log did when last seen: at most so many.
+   */
+  readonly skipped: bigint | undefined;
   readonly generation: number;
 }
 

@@ -35,6 +35,8 @@ export interface FailoverFacts {
   /** What stands at the target by somebody else's hand, and would be replaced. */
   readonly foreignHere: readonly WrittenOffset[];
   readonly overwrite: boolean;
+  /** Why the positions are those that were known before; undefined: they were read just now. */
+  readonly notReadWhy: string | undefined;
   readonly lossUnknownPartitions: number;
   readonly lossSeconds: number | undefined;
   readonly growthRecordsPerSecond: number | undefined;

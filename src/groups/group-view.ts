@@ -7,7 +7,6 @@ import type { Deps } from '../base/deps.ts';
 import { isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import type { ListedOffset } from '../kafka/cluster.ts';
-import { weakest } from '../offsets/certainty.ts';
 import type { Topology } from '../topology/model.ts';
 import type { GroupReadiness, ModeFacts, TranslateAnswer, TranslatedPosition } from './answer.ts';
 import { modeFacts, type FindOverlap } from './contest.ts';
@@ -17,7 +16,7 @@ import type { Ledger, WrittenOffset } from './ledger.ts';
 import type { ResolvedMode } from './mode.ts';
 import type { PositionsReader } from './positions-reader.ts';
 import type { PositionsStore } from './positions-store.ts';
-import { blockersOf, readinessState, totals } from './readiness.ts';
+import { blockersOf, readinessState, totals, verdictOf } from './readiness.ts';
 import { checkId, idFacts } from './stand-in.ts';
 import type { LogStart, SourcePosition, Translator } from './translator.ts';
 import type { FailoverRequest, TranslateRequest } from './updates.ts';
@@ -89,7 +88,7 @@ export class GroupView {
     const { group, from, to, as: into = group } = request;
     this.#checkSites(from, to);
     checkId(request);
-    await this.#readNow(group, from);
+    const notReadWhy = await this.#readNow(group, from);
     const known = this.known(group, from);
     const positions = await this.positions(known, from, to);
     const { seconds, perSecond } = translator().lossRate(known, from, to);
@@ -105,6 +104,7 @@ export class GroupView {
       membersHere: to === site ? await this.#members(to, into) : undefined,
       foreignHere: to === site ? await this.#foreignHere(into, positions) : [],
       overwrite: request.overwrite,
+      notReadWhy,
       lossUnknownPartitions: crossing.filter(({ loss }) => loss === undefined).length,
       lossSeconds: seconds,
       growthRecordsPerSecond: perSecond,
@@ -140,28 +140,27 @@ export class GroupView {
     );
   }
 
-  /** While the site answers, its positions are read at this moment. */
-  async #readNow(group: string, from: SiteName): Promise<void> {
+  /** While the site answers, its positions are read at this moment; else why they were not. */
+  async #readNow(group: string, from: SiteName): Promise<string | undefined> {
     const { store, modeOf } = this.#parts;
     const { home, isDeclared } = modeOf(group);
     // Elsewhere than at home stands what agents wrote there: not a position of the group.
-    if (home !== undefined && home.site !== from) return;
+    if (home !== undefined && home.site !== from) return undefined;
     try {
       const reader = this.#parts.reader(from);
-      if (reader !== undefined) {
-        await this.#soon(from, reader.refresh(group));
-        return;
-      }
+      if (reader !== undefined) await this.#soon(from, reader.refresh(group));
       // Nobody says what it is: what stands there may be of agents, and theirs tell us.
-      if (home === undefined && !isDeclared) return;
+      if (reader !== undefined || (home === undefined && !isDeclared)) return undefined;
       // By the clock of those who tell of it, which may be behind ours: what they say next counts.
       const asOfMs = store.asOfMs(from, group) ?? 0;
       const offsets = await this.#soon(from, this.#clusterOf(from)?.groupOffsets(group));
       const found = offsets?.filter(({ offset }) => offset >= 0n) ?? [];
       if (found.length > 0) store.observe(from, group, found, asOfMs);
+      return undefined;
     } catch (error) {
       if (!isMeshError(error)) throw error;
       this.#deps.log.debug({ group, from, why: error.message }, 'positions not read anew');
+      return error.message;
     }
   }
 
@@ -271,15 +270,14 @@ export class GroupView {
   ): TranslateAnswer {
     const { topology, translator, liveness, store, site } = this.#parts;
     const facts = this.#modeFacts(group);
-    const verdict = weakest(positions.map(({ certainty }) => certainty));
-    const blockers = [...blockersOf({ group, to, as }, facts, verdict)];
+    const blockers = [...blockersOf({ group, to, as }, facts, positions)];
     return {
       mesh: topology().mesh,
       group,
       from,
       to,
       ...facts,
-      verdict,
+      verdict: verdictOf(positions),
       safeToStart: blockers.length === 0,
       blockers,
       sourceReachable: from === site || liveness(from).kafkaReachable,

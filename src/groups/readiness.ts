@@ -43,14 +43,21 @@ export function readinessState(facts: ReadinessFacts): State {
   if (positions.length === 0) {
     return state('unknown', `no position of it at ${home?.site ?? 'another site'} is known`);
   }
-  const weak = positions.find(
-    ({ certainty }) => certainty === weakest(positions.map((one) => one.certainty)),
-  );
+  const verdict = verdictOf(positions);
+  const isLossy = ({ skipped = 0n }: TranslatedPosition): boolean => skipped > 0n;
+  const lossy = verdict === 'unknown' ? undefined : positions.find(isLossy);
+  const weak = lossy ?? positions.find(({ certainty }) => certainty === verdict);
   const { topic = '', partition = 0 } = weak?.source ?? {};
-  const why = `${topic}/${partition}: ${weak?.reason ?? ''}`;
-  if (weak?.certainty === 'lower_bound') return state('bounded', why);
-  if (weak?.certainty === 'unknown') return state('unknown', why);
+  const lost = lossy === undefined ? '' : `, ≤ ${lossy.skipped ?? 0n} skipped`;
+  const why = `${topic}/${partition}: ${weak?.reason ?? ''}${lost}`;
+  if (verdict === 'lower_bound') return state('bounded', why);
+  if (verdict === 'unknown') return state('unknown', why);
   return state('ready', facts.isUsedHere ? 'it has commits of its own here: --overwrite' : '');
+}
+
+/** The weakest of all. */
+export function verdictOf(positions: readonly TranslatedPosition[]): Certainty {
+  return weakest(positions.map(({ certainty }) => certainty));
 }
 
 export function totals(
@@ -85,9 +92,11 @@ export function countReadiness(groups: readonly GroupReadiness[]): {
 export function* blockersOf(
   { group, to, as }: Pick<FailoverRequest, 'group' | 'to' | 'as'>,
   { mode, home, contest }: ModeFacts,
-  verdict: Certainty,
+  positions: readonly TranslatedPosition[],
 ): Iterable<string> {
-  if (verdict === 'unknown') yield 'some positions cannot be translated';
+  if (verdictOf(positions) === 'unknown') yield 'some positions cannot be translated';
+  const skipped = positions.reduce((sum, one) => sum + (one.skipped ?? 0n), 0n);
+  if (skipped > 0n) yield `up to ${skipped} records are not held at ${to}, nor will be`;
   if (isAtEachSite(mode) && as === undefined) yield `${group} has progress of its own at each site`;
   if (contest !== undefined) yield contestText(group, contest);
   if (home?.site === to) yield `${group} is at home at ${to}: it starts from its own commits`;

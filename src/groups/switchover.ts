@@ -112,6 +112,9 @@ async function look(
     kept.push({ code: 'precondition', text, mayPass: false });
   }
   watch.hasAnswered ||= !isSilent;
+  if (!isSilent && facts.notReadWhy !== undefined) {
+    waitingFor.push(`the positions of ${group} at ${from}: ${facts.notReadWhy}`);
+  }
   for (const [id, site, count] of [
     [group, from, facts.membersThere],
     [as, to, facts.membersHere],

@@ -28,6 +28,14 @@ interface Stepped {
   readonly offset: bigint | undefined;
   readonly certainty: Certainty;
   readonly reason: TranslationReason;
+  /** The step that led there, and from where. */
+  readonly last?: LastStep | undefined;
+}
+
+interface LastStep {
+  readonly reader: MapReader;
+  readonly isForward: boolean;
+  readonly at: bigint;
 }
 
 export class Translator {
@@ -140,15 +148,19 @@ export class Translator {
     const start = logStart(route.topic, partition);
     const isTrimmed = found.offset !== undefined && start !== undefined && found.offset < start;
     const target = { topic: route.topic, partition, offset: isTrimmed ? start : found.offset };
-    const isGone = isTrimmed && found.certainty === 'exact' && found.reason !== 'at_end';
+    const skipped =
+      found.offset === undefined ? undefined : skippedBy(found.last, isTrimmed ? start : undefined);
+    const isLost = (skipped ?? 0n) > 0n || (isTrimmed && found.reason !== 'at_end');
+    const isGone = isLost && found.certainty === 'exact';
     return {
       source,
       target,
-      // What stood there has left the target's log: the earliest that is held.
+      // What stood there was not copied, or has left the target's log: the earliest that is held.
       certainty: isGone ? 'lower_bound' : found.certainty,
       reason: isGone ? 'before_map' : found.reason,
       notHereAtLeast: this.#notHere(route, partition, offset),
       reread: this.#reread(route, partition, offset, target.offset, found.certainty),
+      skipped,
       generation: reader?.id.generation ?? 1,
     };
   }
@@ -158,11 +170,13 @@ export class Translator {
     let leaderEpoch = more.leaderEpoch ?? -1;
     let at: Stepped = { offset: offset ?? 0n, certainty: 'exact', reason: 'same_log' };
     let before: { readonly reader: MapReader; readonly at: bigint } | undefined;
+    let last: LastStep | undefined;
     for (const step of route.steps) {
       const reader = this.#maps.reader(step.flow, step.topic, partition);
       if (reader === undefined || at.offset === undefined) {
         return { offset: undefined, certainty: 'unknown', reason: 'no_map' };
       }
+      last = { reader, isForward: step.direction === 'forward', at: at.offset };
       let next: Stepped;
       if (step.direction === 'inverse') next = reader.inverse(at.offset);
       else if (before === undefined || isOneLife(before, reader))
@@ -175,10 +189,8 @@ export class Translator {
       const certainty = weakest([at.certainty, next.certainty]);
       at = { offset: next.offset, reason: isWorse ? next.reason : at.reason, certainty };
     }
-    if (offset !== undefined) return at;
-    return at.offset === undefined
-      ? at
-      : { offset: at.offset, certainty: 'lower_bound', reason: 'no_commit' };
+    if (offset !== undefined || at.offset === undefined) return { ...at, last };
+    return { offset: at.offset, certainty: 'lower_bound', reason: 'no_commit', last };
   }
 
   /**
@@ -226,6 +238,26 @@ export class Translator {
   }
 }
 
+/**
+ * Offsets of the log that the last step comes from, between where it stands there and what the
+ * first record stands for that the target holds. What that log itself had dropped does not count.
+ * @param start of the target's log, when that lies behind what was found
+ */
+function skippedBy(last: LastStep | undefined, start: bigint | undefined): bigint | undefined {
+  if (last === undefined) return 0n;
+  const { reader, isForward, at } = last;
+  const { logStarts, copiedFrom } = reader;
+  const own = BigInt(isForward ? logStarts.source : logStarts.target);
+  let held = isForward ? BigInt(copiedFrom) : 0n;
+  if (start !== undefined) {
+    const back = isForward ? reader.inverse(start) : reader.forward(start);
+    if (back.offset === undefined) return undefined;
+    if (back.offset > held) held = back.offset;
+  }
+  const from = at > own ? at : own;
+  return held > from ? held - from : 0n;
+}
+
 /** From the earliest copy, as what is between there and the truth cannot be told. */
 const otherLife: Stepped = {
   offset: 0n,
@@ -244,4 +276,9 @@ function isOneLife(
   return back.reader.id.generation === out.id.generation && !back.reader.isInEarlierLife(back.at);
 }
 
-const blank = { notHereAtLeast: undefined, reread: undefined, generation: 1 } as const;
+const blank = {
+  notHereAtLeast: undefined,
+  reread: undefined,
+  skipped: undefined,
+  generation: 1,
+} as const;

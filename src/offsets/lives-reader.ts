@@ -6,7 +6,7 @@
  */
 import type { MapReader } from './map-book.ts';
 import type { OffsetMap } from './offset-map.ts';
-import type { MapFrontier, MapId, MapTranslation } from './run.ts';
+import type { LogStarts, MapFrontier, MapId, MapTranslation } from './run.ts';
 
 export class LivesReader implements MapReader {
   readonly #newest: OffsetMap;
@@ -23,6 +23,15 @@ export class LivesReader implements MapReader {
 
   get frontier(): MapFrontier | undefined {
     return this.#newest.frontier;
+  }
+
+  /** Before it an earlier life may have been copied, but for a target that is a new one too. */
+  get copiedFrom(): number {
+    return this.#newest.copiedFrom;
+  }
+
+  get logStarts(): LogStarts {
+    return this.#newest.logStarts;
   }
 
   forward(offset: bigint, leaderEpoch = -1): MapTranslation {

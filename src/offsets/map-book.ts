@@ -67,6 +67,10 @@ export interface MapReader {
   forward(offset: bigint, leaderEpoch?: number): MapTranslation;
   /** The same search on the other column. */
   inverse(offset: bigint): MapTranslation;
+  /** Where copying began: what lies before was never to be copied. 0: nothing is known to. */
+  readonly copiedFrom: number;
+  /** First offsets that the logs held when last seen. */
+  readonly logStarts: LogStarts;
   /** Copied records of the source offsets [from, to); of coarse stretches, whole blocks only. */
   countBetween(from: bigint, to: bigint): number;
   /**

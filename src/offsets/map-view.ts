@@ -70,6 +70,19 @@ export class MapView {
     return first !== undefined && first.segment.isFirst && first.from === first.segment.from;
   }
 
+  /** Where copying began in this generation; 0: that is not known. */
+  get copiedFrom(): number {
+    return this.isFirst ? (this.#pieces[0]?.from ?? 0) : 0;
+  }
+
+  /** Nothing of this generation lies before that target offset. */
+  get targetBegin(): number | undefined {
+    const [piece] = this.#pieces;
+    if (piece === undefined) return undefined;
+    // What stands right before either is the marker of a takeover.
+    return Math.min(piece.segment.began.target, this.first?.block.target ?? Infinity) - 1;
+  }
+
   /** Copies of what is not known of yet lie at or behind this target offset; undefined: unknown. */
   get targetFrom(): number | undefined {
     const last = this.lastPiece;

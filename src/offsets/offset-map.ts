@@ -70,6 +70,15 @@ export class OffsetMap implements MapReader {
     return this.segments.view.targetFrom;
   }
 
+  get copiedFrom(): number {
+    return this.segments.view.copiedFrom;
+  }
+
+  get logStarts(): LogStarts {
+    const { sourceStart, targetStart } = this.#frontier ?? noFrontier;
+    return { source: sourceStart, target: targetStart };
+  }
+
   get frontier(): MapFrontier | undefined {
     const { scannedEnd } = this;
     if (scannedEnd === undefined) return undefined;
@@ -89,7 +98,7 @@ export class OffsetMap implements MapReader {
       this.#keep({});
     }
     this.#grow(new Segment({ takeover, began, from, to: from, isFirst }));
-    dropSpare(this.segments, this.#starts);
+    dropSpare(this.segments, this.logStarts);
     return isBack;
   }
 
@@ -151,7 +160,7 @@ export class OffsetMap implements MapReader {
 
   /** Drops what neither log holds any more; whether the logs begin elsewhere than was known. */
   setLogStarts({ source, target }: LogStarts): boolean {
-    const known = this.#starts;
+    const known = this.logStarts;
     if (source <= known.source && target <= known.target) return false;
     this.#keep({
       sourceStart: Math.max(source, known.source),
@@ -175,7 +184,7 @@ export class OffsetMap implements MapReader {
       frontier.takeover > known.takeover ||
       (frontier.takeover === known.takeover && frontier.sourceEndAsOfMs > known.sourceEndAsOfMs);
     if (!isNewer) return isNews;
-    const { source, target } = this.#starts;
+    const { source, target } = this.logStarts;
     const sourceStart = Math.max(source, frontier.sourceStart);
     const targetStart = Math.max(target, frontier.targetStart);
     if (sourceStart > source || targetStart > target) this.segments.isLoose = true;
@@ -195,7 +204,7 @@ export class OffsetMap implements MapReader {
 
   /** Drops segments that no longer count, or that neither log has records of. */
   tidy(): void {
-    dropSpare(this.segments, this.#starts);
+    dropSpare(this.segments, this.logStarts);
   }
 
   coarsen(bytesMax: number): void {
@@ -237,23 +246,14 @@ export class OffsetMap implements MapReader {
     if (this.id.generation === 1) return false;
     const firstTarget = this.#frontier?.firstTarget ?? -1;
     if (firstTarget >= 0) return Number(targetOffset) < firstTarget;
-    const { first, pieces } = this.segments.view;
-    const [piece] = pieces;
-    if (piece === undefined) return true;
-    // What stands right before either is the marker of a takeover.
-    const begin = Math.min(piece.segment.began.target, first?.block.target ?? Infinity) - 1;
-    return Number(targetOffset) < begin;
+    const { targetBegin } = this.segments.view;
+    return targetBegin === undefined || Number(targetOffset) < targetBegin;
   }
 
   // --- inner
 
   #forward(offset: number): MapTranslation {
     return forward(this.segments.view, offset, this.id.generation === 1);
-  }
-
-  get #starts(): LogStarts {
-    const { sourceStart, targetStart } = this.#frontier ?? noFrontier;
-    return { source: sourceStart, target: targetStart };
   }
 
   #keep(seen: Partial<StoredFrontier>): void {

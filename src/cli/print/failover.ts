@@ -28,6 +28,17 @@ function positionRow(from: string, one: TranslateJson['positions'][number]): str
   ];
 }
 
+/** What the group passes over: there is nothing to wait for. */
+function skippedLines({ from, to, positions }: TranslateJson): string {
+  return positions
+    .filter(({ skipped }) => skipped !== undefined && skipped !== '0')
+    .map(({ source: { topic, partition, offset = '0' }, skipped = '0' }) => {
+      const where = `${from}/${topic}/${partition} from ${count(offset)} on`;
+      return `SKIPPED ≤ ${count(skipped)} records of ${where}: not held at ${to}, nor will be\n`;
+    })
+    .join('');
+}
+
 function headLine(answer: TranslateJson, as?: string): string {
   const { group, from, to, home, contest, positionsAsOf } = answer;
   const at = home === undefined ? 'no home' : `home ${homeText(home)}`;
@@ -65,6 +76,7 @@ export function translateTable(answer: TranslateJson): string {
   return [
     headLine(answer),
     table(header, rows),
+    skippedLines(answer),
     `verdict: ${verdictText(answer)}${answer.safeToStart ? ' · safe to start' : ''}\n`,
     ...blockers,
   ].join('');
@@ -91,6 +103,7 @@ function planBody(plan: PlanJson): string {
     headLine(translation, plan.as),
     `evidence: ${evidence.join('; ') || 'none'}\n`,
     table(header, rows),
+    skippedLines(translation),
     lossLine(plan),
   ].join('');
 }

@@ -27,6 +27,8 @@ export interface StartPosition {
   readonly reread: bigint | undefined;
   /** Records written at the other site that are not here: at least. undefined: not known. */
   readonly notHereAtLeast: bigint | undefined;
+  /** Offsets not read there that are not held here, nor will be: at most. undefined: not known. */
+  readonly skipped: bigint | undefined;
 }
 
 export interface StartReport {
@@ -98,23 +100,29 @@ export function startPositions(
       certainty: known === undefined ? 'exact' : 'unknown',
       reason: known?.reason,
       reread: known === undefined ? 0n : undefined,
+      skipped: known === undefined ? 0n : undefined,
     };
   });
 }
 
-const unasked = { reason: undefined, reread: undefined, notHereAtLeast: undefined };
-const sameLog = { certainty: 'exact', reason: 'same_log', reread: 0n, notHereAtLeast: 0n } as const;
+type Told = Pick<StartPosition, 'certainty' | 'reason' | 'reread' | 'notHereAtLeast' | 'skipped'>;
 
-function toldOf({
-  certainty,
-  reason,
-  reread,
-  notHereAtLeast,
-}: Pick<TranslatedPosition, 'certainty' | 'reason' | 'reread' | 'notHereAtLeast'>): Pick<
-  StartPosition,
-  'certainty' | 'reason' | 'reread' | 'notHereAtLeast'
-> {
-  return { certainty, reason, reread, notHereAtLeast };
+const unasked = {
+  reason: undefined,
+  reread: undefined,
+  notHereAtLeast: undefined,
+  skipped: undefined,
+};
+const sameLog = {
+  certainty: 'exact',
+  reason: 'same_log',
+  reread: 0n,
+  notHereAtLeast: 0n,
+  skipped: 0n,
+} as const;
+
+function toldOf({ certainty, reason, reread, notHereAtLeast, skipped }: Told): Told {
+  return { certainty, reason, reread, notHereAtLeast, skipped };
 }
 
 export function startReport(

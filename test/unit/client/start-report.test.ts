@@ -16,6 +16,7 @@ function translated(
     reason: offset === undefined ? 'no_map' : 'in_run',
     notHereAtLeast: 3n,
     reread: 0n,
+    skipped: 0n,
     generation: 1,
     ...more,
   };
@@ -43,6 +44,7 @@ describe('where a group goes on', () => {
       certainty: 'lower_bound',
       reason: 'coarsened',
       reread: 4n,
+      skipped: 0n,
       notHereAtLeast: 3n,
     });
   });

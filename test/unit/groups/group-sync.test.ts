@@ -104,6 +104,7 @@ function translated(
     reason: 'in_run',
     notHereAtLeast: 0n,
     reread: 0n,
+    skipped: 0n,
     generation: 1,
   };
 }

@@ -22,6 +22,7 @@ function position(topic: string, offset: bigint | undefined): TranslatedPosition
     reason: 'in_run',
     notHereAtLeast: undefined,
     reread: undefined,
+    skipped: 0n,
     generation: 1,
   };
 }

@@ -28,6 +28,7 @@ const translator = {
         reason: 'in_run' as const,
         notHereAtLeast: 0n,
         reread: 0n,
+        skipped: 0n,
         generation: 1,
       };
     }),

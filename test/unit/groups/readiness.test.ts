@@ -12,6 +12,7 @@ const exact: TranslatedPosition = {
   reason: 'in_run',
   notHereAtLeast: 0n,
   reread: 0n,
+  skipped: 0n,
   generation: 1,
 };
 const bounded: TranslatedPosition = {

@@ -31,6 +31,7 @@ interface World {
   home: string;
   /** Why the position cannot be translated. */
   unknown?: TranslatedPosition['reason'] | undefined;
+  notReadWhy?: string | undefined;
   executed: TranslatedPosition[][];
 }
 
@@ -73,6 +74,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
       reason: isHere ? 'in_run' : 'not_copied_yet',
       notHereAtLeast: 0n,
       reread: isHere ? 0n : committed - copied,
+      skipped: 0n,
       generation: 1,
       ...(unknown !== undefined && { certainty: 'unknown', reason: unknown }),
     };
@@ -109,6 +111,7 @@ function partsOf(world: World, clock: Clock): SwitchoverParts {
     membersHere: world.membersHere,
     foreignHere: [],
     overwrite: false,
+    notReadWhy: world.notReadWhy,
     lossUnknownPartitions: 0,
     lossSeconds: undefined,
     growthRecordsPerSecond: undefined,
@@ -196,6 +199,18 @@ describe('switchover', () => {
     await assert.rejects(run(never.parts), /cannot be translated: not_replicated/);
     assert.equal(never.world.nowMs, 0);
     assert.deepEqual(never.world.executed, []);
+  });
+
+  test('positions that are not read now are waited for: they may be old', async () => {
+    const { world, parts } = worldOf((now) => {
+      now.notReadWhy = now.nowMs < 3_000 ? 'coordinator loading' : undefined;
+      if (now.nowMs >= 3_000) [now.committed, now.copied] = [40n, 40n];
+    });
+    assert.deepEqual(waits(await run(parts)), [
+      'the positions of billing at east: coordinator loading',
+      'executed',
+    ]);
+    assert.equal(world.executed[0]?.[0]?.source.offset, 40n);
   });
 
   test('what a member committed as it left is read after it was gone', async () => {

@@ -76,6 +76,49 @@ test('a commit of an earlier life of the topic is not taken for a record of the 
   ]);
 });
 
+/** Copying of `orders/0` began at 500 of what east still holds from `sourceStart` on. */
+function late(sourceStart: number, targetStart = -1) {
+  const maps = openMapBook();
+  const writer = maps.writer({ flow: 'east->west', topic: 'orders', partition: 0, generation: 1 });
+  writer.begin(1, { source: 500, target: 1 }, true);
+  writer.append({ sourceOffset: 500, targetOffset: 1, length: 100 });
+  writer.setLogStarts({ source: sourceStart, target: targetStart });
+  const translator = new Translator({ topology, maps });
+  return (topic: string, offset: bigint, start?: bigint): unknown[] => {
+    const isBack = topic !== 'orders';
+    const [answer] = translator.translate(
+      [{ topic, partition: 0, offset }],
+      isBack ? to : from,
+      isBack ? from : to,
+      () => start,
+    );
+    return [answer?.target.offset, answer?.certainty, answer?.reason, answer?.skipped];
+  };
+}
+
+test('what was never copied, and is not read, is skipped, and counted', () => {
+  assert.deepEqual(late(0)('orders', 100n), [1n, 'lower_bound', 'before_map', 400n]);
+  assert.deepEqual(late(0)('orders', 500n), [1n, 'exact', 'in_run', 0n]);
+  assert.deepEqual(late(0)('orders', 550n), [51n, 'exact', 'in_run', 0n]);
+  // It has gone from the source as well: nobody would read it there.
+  assert.deepEqual(late(450)('orders', 100n), [1n, 'lower_bound', 'before_map', 50n]);
+  assert.deepEqual(late(500)('orders', 100n), [1n, 'exact', 'in_gap', 0n]);
+  assert.deepEqual(late(0)('east.orders', 0n), [500n, 'exact', 'in_gap', 0n]);
+});
+
+test('what the target does not hold any more, and is not read, is skipped, and counted', () => {
+  // The copies up to 540 have gone.
+  assert.deepEqual(late(0)('orders', 510n, 41n), [41n, 'lower_bound', 'before_map', 30n]);
+  assert.deepEqual(late(0)('orders', 100n, 41n), [41n, 'lower_bound', 'before_map', 440n]);
+  assert.deepEqual(late(520)('orders', 510n, 41n), [41n, 'lower_bound', 'before_map', 20n]);
+  assert.deepEqual(late(0)('orders', 550n, 41n), [51n, 'exact', 'in_run', 0n]);
+  // All of it: markers too, but there is nothing that was not read.
+  assert.deepEqual(late(0)('orders', 600n, 103n), [103n, 'exact', 'at_end', 0n]);
+  // Back at the origin, which holds less than the copy.
+  assert.deepEqual(late(0)('east.orders', 11n, 540n), [540n, 'lower_bound', 'before_map', 30n]);
+  assert.deepEqual(late(0, 31)('east.orders', 11n, 540n), [540n, 'lower_bound', 'before_map', 10n]);
+});
+
 test('a group without a commit gets the earliest copy', () => {
   const answer = translate(undefined);
   assert.deepEqual([answer.certainty, answer.reason], ['lower_bound', 'no_commit']);

@@ -592,6 +592,8 @@ export interface TranslatedPosition {
   /** Records read at the source that will be read again: at most so many. */
   reread?: bigint | undefined;
   generation: number;
+  /** Offsets not read by the group that the target does not hold, nor will: at most so many. */
+  skipped?: bigint | undefined;
 }
 
 export interface Translation {
@@ -1332,6 +1334,7 @@ function createBaseTranslatedPosition(): TranslatedPosition {
     notHereAtLeast: undefined,
     reread: undefined,
     generation: 0,
+    skipped: undefined,
   };
 }
 
@@ -1363,6 +1366,12 @@ export const TranslatedPosition: MessageFns<TranslatedPosition> = {
     }
     if (message.generation !== 0) {
       writer.uint32(56).int32(message.generation);
+    }
+    if (message.skipped !== undefined) {
+      if (BigInt.asIntN(64, message.skipped) !== message.skipped) {
+        throw new globalThis.Error("value provided for field message.skipped of type int64 too large");
+      }
+      writer.uint32(64).int64(message.skipped);
     }
     return writer;
   },
@@ -1436,6 +1445,14 @@ export const TranslatedPosition: MessageFns<TranslatedPosition> = {
             message.generation = reader.int32();
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.skipped = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1461,6 +1478,7 @@ export const TranslatedPosition: MessageFns<TranslatedPosition> = {
         : undefined,
       reread: isSet(object.reread) ? BigInt(object.reread) : undefined,
       generation: isSet(object.generation) ? globalThis.Number(object.generation) : 0,
+      skipped: isSet(object.skipped) ? BigInt(object.skipped) : undefined,
     };
   },
 
@@ -1487,6 +1505,9 @@ export const TranslatedPosition: MessageFns<TranslatedPosition> = {
     if (message.generation !== 0) {
       obj.generation = Math.round(message.generation);
     }
+    if (message.skipped !== undefined) {
+      obj.skipped = message.skipped.toString();
+    }
     return obj;
   },
 
@@ -1508,6 +1529,7 @@ export const TranslatedPosition: MessageFns<TranslatedPosition> = {
       : undefined;
     message.reread = (object.reread !== undefined && object.reread !== null) ? BigInt(object.reread) : undefined;
     message.generation = object.generation ?? 0;
+    message.skipped = (object.skipped !== undefined && object.skipped !== null) ? BigInt(object.skipped) : undefined;
     return message;
   },
 };
