@@ -16,6 +16,7 @@ import { OverrideBook, overrideKey } from './override-book.ts';
 import { parseAcls } from './stored-acls.ts';
 
 const aclPrefix = 'acls/1/';
+const retryPrefix = 'retry/1/';
 const roundTripMsMax = 15_000;
 
 export class ControlStore {
@@ -23,6 +24,7 @@ export class ControlStore {
   readonly #deps: Deps;
   readonly #acls = new Map<string, readonly TopicAcl[]>();
   readonly overrides: OverrideBook;
+  readonly #retryListeners = new Set<(flow: string) => void>();
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
@@ -74,6 +76,20 @@ export class ControlStore {
     await this.#put(overrideKey('limit', wholeFlow(flow)), undefined);
   }
 
+  /** All agents of the site try again what is paused in the flow. */
+  async askRetry(
+    flow: string,
+    said: { readonly by: string; readonly atMs: number },
+  ): Promise<void> {
+    await this.#put(`${retryPrefix}${flow}`, said);
+  }
+
+  /** Told of each that is asked for, and of the last one when it is loaded at the start. */
+  onRetry(listener: (flow: string) => void): () => void {
+    this.#retryListeners.add(listener);
+    return () => this.#retryListeners.delete(listener);
+  }
+
   /** @param value undefined takes the record away */
   async #put(key: string, value: unknown): Promise<void> {
     const stored = value === undefined ? null : Buffer.from(JSON.stringify(value));
@@ -103,7 +119,12 @@ export class ControlStore {
   }
 
   #loadOne(key: string, { value }: FollowedRecord): void {
-    if (this.overrides.load(key, value) || !key.startsWith(aclPrefix)) return;
+    if (this.overrides.load(key, value)) return;
+    if (key.startsWith(retryPrefix)) {
+      for (const listener of this.#retryListeners) listener(key.slice(retryPrefix.length));
+      return;
+    }
+    if (!key.startsWith(aclPrefix)) return;
     const flow = key.slice(aclPrefix.length);
     if (value === null) this.#acls.delete(flow);
     else this.#acls.set(flow, parseAcls(key, value));

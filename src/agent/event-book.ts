@@ -4,6 +4,7 @@
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage } from '../base/errors.ts';
+import type { EventKind } from '../base/event-kinds.ts';
 import type { EventsRequest, MeshEvent } from '../client/event-shapes.ts';
 import type { FlowEvent } from '../flow/flow-context.ts';
 import type { GroupEvent } from '../groups/group-event.ts';
@@ -38,7 +39,8 @@ export class EventBook {
   /** Logged at once; kept as soon as the site's Kafka takes it. */
   readonly note = (event: FlowEvent | GroupEvent): void => {
     const { clock, log } = this.#deps;
-    const { kind, flow, text } = event;
+    const { flow, text } = event;
+    const kind: EventKind = event.kind;
     const what = 'group' in event ? { group: event.group } : placeOf(event);
     const isGood = kind === 'failover' || kind === 'switchover' || kind === 'late_records';
     log[isGood ? 'info' : 'warn']({ kind, flow, ...what }, text);

@@ -51,7 +51,6 @@ export class FlowCommands {
   async resume(flow: FlowId, place: FlowPlace, by: string): Promise<readonly PauseOverride[]> {
     const { controls, runner } = this.#parts;
     const running = runner(flow);
-    running.checkPlace(place);
     const pauses = controls.overrides.list(flow).filter((one) => one.kind === 'pause');
     const wider = pauses.find((pause) => isWithin(place, pause) && !isWithin(pause, place));
     if (wider !== undefined) {
@@ -59,8 +58,10 @@ export class FlowCommands {
       throw new MeshError('precondition', text);
     }
     const lifted = pauses.filter((pause) => isWithin(pause, place));
+    // A pause outlives what it is of.
+    if (lifted.length === 0) running.checkPlace(place);
     for (const pause of lifted) await controls.removeOverride(pause);
-    running.retryNow();
+    await controls.askRetry(flow, { by, atMs: this.#deps.clock.nowMs() });
     this.#tell('resumed', place, `${placeText(place)} resumed by ${by}`);
     return lifted;
   }

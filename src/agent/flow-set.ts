@@ -1,7 +1,7 @@
 /** The flows into this site: one runner each, started and stopped as the topology changes. */
 import type { Deps } from '../base/deps.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
-import { MeshError } from '../base/errors.ts';
+import { errorMessage, MeshError } from '../base/errors.ts';
 import type { FlowId, SiteName } from '../base/ids.ts';
 import type { ByteBudget } from '../flow/byte-budget.ts';
 import type { ClusterView } from '../flow/cluster-view.ts';
@@ -44,11 +44,23 @@ export class FlowSet {
   constructor(parts: FlowSetParts, deps: Deps) {
     this.#parts = parts;
     this.#deps = deps;
+    parts.controls.onRetry((flow) => {
+      for (const { runner } of this.#running.values()) if (runner.id === flow) runner.retryNow();
+    });
   }
 
   /** Only what changed is stopped and started. */
   apply(topology: Topology): void {
-    this.#changing = this.#changing.then(() => this.#apply(topology));
+    const { version } = topology;
+    this.#changing = this.#changing
+      .then(() => this.#apply(topology))
+      // What failed must not keep later changes from being applied.
+      .catch((error: unknown) => {
+        this.#deps.log.error(
+          { version, why: errorMessage(error) },
+          'flows not as the topology says',
+        );
+      });
   }
 
   statuses(): readonly FlowStatus[] {

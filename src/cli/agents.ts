@@ -23,15 +23,16 @@ export function withAgentOptions(command: Command): Command {
     .option('--timeout <seconds>', 'how long to wait for an agent', '10');
 }
 
-/** @throws MeshError topology_invalid */
+/** @throws MeshError topology_invalid; usage when there is no such file */
 export async function readTopology(io: CliIo, file = defaultFile): Promise<Topology> {
   const place = path.resolve(io.cwd, file);
   let text: string;
   try {
     text = await readFile(place, 'utf8');
   } catch (cause) {
-    const found = `${file} cannot be read: ${errorMessage(cause)}`;
-    throw new MeshError('topology_invalid', `${found}; name another with --topology`, { cause });
+    const found = `--topology: ${file} cannot be read: ${errorMessage(cause)}`;
+    const wanted = 'wanted a topology file; --connect names agents without one';
+    throw new MeshError('usage', `${found}; ${wanted}`, { cause });
   }
   return parseTopology(text, file);
 }

@@ -273,7 +273,12 @@ export const lateSchema = z.object({
   silent: z.array(z.object({ site: z.string(), why: z.string() })),
 });
 
-export const lagSchema = z.object({ schema: z.literal(1), flows: z.array(flow) });
+export const lagSchema = z.object({
+  schema: z.literal(1),
+  flows: z.array(flow),
+  /** Agents that did not answer: what they carry is left out. */
+  silent: z.array(z.object({ grpc: z.string(), why: z.string() })),
+});
 
 export type ContestJson = z.infer<typeof contest>;
 export type HomeJson = z.infer<typeof home>;

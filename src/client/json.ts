@@ -232,6 +232,9 @@ export function statusJson(
   return { schema: 1, agents: agents.map(agentStatusJson), silent };
 }
 
-export function lagJson(flows: readonly FlowStatus[]): LagJson {
-  return { schema: 1, flows: flows.map(flowJson) };
+export function lagJson(
+  flows: readonly FlowStatus[],
+  silent: readonly LagJson['silent'][number][] = [],
+): LagJson {
+  return { schema: 1, flows: flows.map(flowJson), silent: [...silent] };
 }

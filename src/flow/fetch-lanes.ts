@@ -44,6 +44,10 @@ export class FetchLanes<T extends Fetchable> {
     this.#bulk.clear();
   }
 
+  get isEmpty(): boolean {
+    return this.#copies.size === 0;
+  }
+
   /** True while partitions with more at the source are left to the other lanes. */
   get hasBulk(): boolean {
     return this.#bulk.size > 0;

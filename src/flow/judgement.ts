@@ -56,7 +56,10 @@ function blocked({ partitions, refused }: Facts): Judgement | undefined {
 
 function pace({ context, partitions, held, lagSeconds, hasLooked }: Facts): Judgement {
   const { controls, budget } = context;
-  const isStarting = partitions.some(({ state }) => state !== 'copying');
+  // Nor is anything known to be current whose end was never seen.
+  const isStarting = partitions.some(
+    ({ state, sourceEnd }) => state !== 'copying' || sourceEnd === undefined,
+  );
   if (!hasLooked || isStarting) return { state: 'starting', heldBy: undefined, why: '' };
   const paused = held.find(({ state }) => state === 'paused');
   if (paused !== undefined) {

@@ -36,6 +36,9 @@ interface BrokerLanes {
   readonly lanes: FetchLanes<PartitionCopy>;
   /** Of the first lane: the others fetch only what is there already. */
   readonly poll: IdlePoll;
+  readonly stop: AbortController;
+  /** Why it does not answer; undefined while it does. */
+  why: string | undefined;
 }
 
 export class SourceReader {
@@ -45,16 +48,15 @@ export class SourceReader {
   readonly #running = new Set<Promise<void>>();
   readonly #given: GivenCheck;
   #signal: AbortSignal | undefined;
-  #why: string | undefined;
 
   constructor(context: FlowContext) {
     this.#context = context;
     this.#given = new GivenCheck(context.settings.from);
   }
 
-  /** Why the source does not answer; undefined while it does. */
+  /** Why a broker of the source does not answer; undefined while all do that lead anything. */
   get why(): string | undefined {
-    return this.#why;
+    return [...this.#brokers.values()].find(({ why }) => why !== undefined)?.why;
   }
 
   add(copy: PartitionCopy): void {
@@ -74,10 +76,7 @@ export class SourceReader {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    // Each loop listens for the end, and each broker has several: more than Node's limit for leaks.
-    setMaxListeners(0, stop.signal);
-    this.#signal = stop.signal;
+    this.#signal = signal;
     const stopListening = [
       this.#context.source.onChange(() => this.#reassign()),
       this.#context.controls.onChange(() => this.#wakeAll()),
@@ -87,9 +86,8 @@ export class SourceReader {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    stop.abort();
     for (const stopOne of stopListening) stopOne();
-    this.#wakeAll();
+    for (const { stop } of this.#brokers.values()) stop.abort();
     await Promise.all(this.#running);
   }
 
@@ -112,6 +110,12 @@ export class SourceReader {
       copy.releaseHold();
       this.#assign(copy, false);
     }
+    for (const [id, { lanes, stop }] of this.#brokers) {
+      if (!lanes.isEmpty) continue;
+      // It leads nothing any more.
+      this.#brokers.delete(id);
+      stop.abort();
+    }
     this.#wakeAll();
   }
 
@@ -123,10 +127,16 @@ export class SourceReader {
     if (broker === undefined) {
       const lanes = new FetchLanes<PartitionCopy>((one) => this.#isWanted(one));
       const { timings, deps } = this.#context;
-      broker = { lanes, poll: new IdlePoll(timings.fetchWaitMs, deps.clock) };
+      const poll = new IdlePoll(timings.fetchWaitMs, deps.clock);
+      broker = { lanes, poll, stop: new AbortController(), why: undefined };
+      // Each of its loops listens for the end.
+      setMaxListeners(0, broker.stop.signal);
       this.#brokers.set(leader, broker);
       for (let lane = 0; lane <= bulkLanes; lane += 1) {
-        this.#running.add(this.#read(leader, broker, lane > 0, signal));
+        const running = this.#read(leader, broker, lane > 0).finally(() => {
+          this.#running.delete(running);
+        });
+        this.#running.add(running);
       }
     }
     broker.lanes.add(copy);
@@ -134,14 +144,10 @@ export class SourceReader {
   }
 
   /** @param isBulk it only fetches what is far behind */
-  async #read(
-    brokerId: number,
-    broker: BrokerLanes,
-    isBulk: boolean,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #read(brokerId: number, broker: BrokerLanes, isBulk: boolean): Promise<void> {
     const { deps, source, budget, controls } = this.#context;
     const { lanes, poll } = broker;
+    const { signal } = broker.stop;
     const backoff = new Backoff({ delayMsMin: 200, delayMsMax: 5_000 }, deps.clock);
     let link: BrokerLink | undefined;
     let turn = 0;
@@ -164,13 +170,13 @@ export class SourceReader {
         if (isBulk) await this.#fetchOnce(link, inTurn(asked, turn), 0, 'bulk');
         else await this.#poll(link, asked, turn, broker);
         backoff.reset();
-        this.#why = undefined;
+        broker.why = undefined;
       } catch (error) {
         await link?.[Symbol.asyncDispose]();
         link = undefined;
         if (isMeshError(error, 'aborted') || isAborted(signal)) break;
         if (!isBulk && poll.fail()) continue;
-        this.#noteFailure(brokerId, error);
+        this.#noteFailure(brokerId, broker, error);
         await backoff.wait(signal).catch(() => undefined);
       } finally {
         lanes.giveBack(wanted, isBulk);
@@ -187,12 +193,12 @@ export class SourceReader {
     return isShared ? lanes.claimBulk() : [];
   }
 
-  #noteFailure(broker: number, error: unknown): void {
+  #noteFailure(broker: number, lanes: BrokerLanes, error: unknown): void {
     const { deps, settings, source } = this.#context;
     // Once, whichever connection finds it first.
-    const level = this.#why === undefined ? 'warn' : 'debug';
-    this.#why = errorMessage(error);
-    deps.log[level]({ flow: settings.id, broker, why: this.#why }, 'fetch failed');
+    const level = lanes.why === undefined ? 'warn' : 'debug';
+    lanes.why = errorMessage(error);
+    deps.log[level]({ flow: settings.id, broker, why: lanes.why }, 'fetch failed');
     source.invalidate();
   }
 

@@ -2,7 +2,9 @@
 import { openGrpcServer, type GrpcServer } from '../../src/api/grpc-server.ts';
 import type { AgentPorts } from '../../src/api/ports.ts';
 import { MeshError } from '../../src/base/errors.ts';
-import { siteName } from '../../src/base/ids.ts';
+import { flowId, siteName } from '../../src/base/ids.ts';
+import type { MeshStatus } from '../../src/client/agent-shapes.ts';
+import type { PartitionStatus } from '../../src/flow/status.ts';
 import type { FailoverPlan, GroupHome, GroupReadiness } from '../../src/groups/answer.ts';
 import type { HomeView } from '../../src/groups/watch-home.ts';
 import { testDeps } from './deps.ts';
@@ -24,6 +26,60 @@ const billing: GroupReadiness = {
   notHereAtLeast: 0n,
   reread: 0n,
   positionsAsOfMs: undefined,
+};
+
+/** Seven records are known to be missing, and of the second partition nothing. */
+const partitions = [7n, undefined].map((lagRecords, partition): PartitionStatus => {
+  const end = lagRecords === undefined ? undefined : 10n;
+  return {
+    topic: 'orders',
+    remoteTopic: 'east.orders',
+    partition,
+    state: 'copying',
+    position: 3n,
+    sourceEnd: end,
+    lagRecords,
+    lagSeconds: undefined,
+    sourceEndAsOfMs: undefined,
+    why: '',
+    heldByAgent: 'west-1',
+  };
+});
+
+const status: MeshStatus = {
+  identity: {
+    mesh: 'shop',
+    site: siteName('west'),
+    agent: 'west-1',
+    softwareVersion: '1',
+    startedAtMs: 0,
+  },
+  topologyVersion: 1,
+  topologyHash: '',
+  conflict: undefined,
+  flows: [
+    {
+      flow: flowId(siteName('east'), siteName('west')),
+      agent: 'west-1',
+      state: 'starting',
+      lagRecords: 7n,
+      lagSeconds: undefined,
+      trendRecordsPerSecond: 0,
+      recordsPerSecond: 0,
+      bytesPerSecond: 0,
+      limitBytesPerSecond: undefined,
+      heldBy: undefined,
+      why: '',
+      slotsHeld: 64,
+      slotsTotal: 64,
+      partitions,
+      notices: [],
+    },
+  ],
+  peers: [],
+  groups: { ready: 0, contested: 0, bounded: 0, unknown: 0 },
+  positions: [],
+  overrides: [],
 };
 
 export interface FakeAgentOptions {
@@ -65,6 +121,7 @@ export async function openFakeAgent(
       yield await Promise.resolve({ group, mode: 'single', home, leaving: undefined });
     },
     listGroups: () => [billing],
+    status: () => status,
   };
   // The rest is not asked for.
   return openGrpcServer('127.0.0.1:0', ports as unknown as AgentPorts, testDeps());

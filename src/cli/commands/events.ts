@@ -1,6 +1,7 @@
 /** `causeway events`: what has happened, and what came late from a site that was lost. */
 import { Command } from 'commander';
 import { MeshError } from '../../base/errors.ts';
+import { eventKinds } from '../../base/event-kinds.ts';
 import type { EventsJson, LateJson } from '../../client/answers.ts';
 import type { EventsRequest } from '../../client/event-shapes.ts';
 import { eventJson, lateJson } from '../../client/json-events.ts';
@@ -17,14 +18,19 @@ interface Options extends SiteOptions {
   readonly group?: string;
   readonly since?: string;
   readonly kind?: readonly string[];
-  readonly limit: string;
+  readonly limit?: string;
 }
 
 const help = `
 Every site keeps its events for 30 days: resets, foreign writers, pauses, blocked topics, moves of
 groups, notices. With --late: the records that were written at a site that was lost, and had not
 crossed when a group failed over from it. They cross by themselves when it is back. STATE: waiting
-(the site has not been seen since) · crossing · arrived · gone (the log there is another one now).`;
+(the site has not been seen since) · crossing · arrived · gone (the log there is another one now).
+
+Kinds:
+${Object.entries(eventKinds)
+  .map(([kind, text]) => `  ${kind.padEnd(18)}${text}`)
+  .join('\n')}`;
 
 export function eventsCommand(io: CliIo, exit: ExitCode): Command {
   const command = new Command('events')
@@ -34,9 +40,10 @@ export function eventsCommand(io: CliIo, exit: ExitCode): Command {
     .option('--group <group>', 'only of this group')
     .option('--since <duration>', 'only of the last 90s, 30m, 6h, 2d')
     .option('--kind <kind...>', 'only of these kinds')
-    .option('--limit <number>', 'the last so many of each site; 0: all', '100')
+    .option('--limit <number>', 'the last so many of each site; 0: all (default: 100)')
     .addHelpText('after', help);
   return withOutput(withAgentOptions(command)).action(async (options: Options) => {
+    if (options.late === true) checkLate(options);
     const isSilent = options.late === true ? await late(io, options) : await events(io, options);
     if (isSilent) exit.value = exitCodes.failed;
   });
@@ -71,8 +78,20 @@ async function late(io: CliIo, options: Options): Promise<boolean> {
   return answers.length === 0;
 }
 
+/** What is late is neither of a kind nor cut. @throws MeshError usage */
+function checkLate({ kind, limit }: Options): void {
+  const option = kind === undefined ? limit && '--limit' : '--kind';
+  if (option === undefined) return;
+  throw new MeshError('usage', `${option}: found with --late, wanted one of the two`);
+}
+
 /** @throws MeshError usage */
-function requestOf(io: CliIo, { since, kind = [], limit }: Options): EventsRequest {
+function requestOf(io: CliIo, { since, kind = [], limit = '100' }: Options): EventsRequest {
+  const unknown = kind.find((one) => !Object.hasOwn(eventKinds, one));
+  if (unknown !== undefined) {
+    const wanted = `wanted one of ${Object.keys(eventKinds).join(', ')}`;
+    throw new MeshError('usage', `--kind: found ${JSON.stringify(unknown)}, ${wanted}`);
+  }
   const sinceMs = since === undefined ? undefined : io.clock.nowMs() - durationMs('--since', since);
   if (/^\d{1,9}$/.test(limit)) return { sinceMs, kinds: kind, limit: Number(limit) };
   throw new MeshError('usage', `--limit: found ${JSON.stringify(limit)}, wanted a number`);

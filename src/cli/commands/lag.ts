@@ -35,7 +35,7 @@ export function lagCommand(io: CliIo): Command {
     print(
       io,
       options.output,
-      lagJson(flows),
+      lagJson(flows, silent),
       options.partitions === true ? partitionLagTable : lagTable,
     );
   });

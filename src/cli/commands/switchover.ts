@@ -69,7 +69,7 @@ export function switchoverCommand(io: CliIo, exit: ExitCode): Command {
 
 function waitMs(wait: string): number {
   const seconds = Number(wait);
-  if (Number.isFinite(seconds) && seconds > 0 && seconds <= 86_400) return seconds * 1000;
+  if (Number.isFinite(seconds) && seconds >= 1 && seconds <= 86_400) return seconds * 1000;
   const found = JSON.stringify(wait);
   throw new MeshError('usage', `--wait: found ${found}, wanted seconds from 1 to 86400`);
 }

@@ -15,7 +15,7 @@ function flowRow(flow: FlowJson): string[] {
     flow.flow,
     flow.agent,
     flow.state,
-    count(flow.lagRecords),
+    lagText(flow),
     seconds(flow.lagSeconds),
     flow.trendRecordsPerSecond === 0 ? '-' : rate(flow.trendRecordsPerSecond),
     speed(flow),
@@ -66,8 +66,14 @@ export function statusTable({ agents, silent }: StatusJson): string {
     if (conflict !== undefined) lines.push(`  two topologies of one version: ${conflict}\n`);
   }
   lines.push(...overrideLines(agents));
-  for (const { grpc, why } of silent) lines.push(`AGENT at ${grpc} does not answer: ${why}\n`);
+  lines.push(unheard(silent));
   return lines.join('');
+}
+
+/** Of partitions whose end has not been seen nobody knows. */
+function lagText({ lagRecords, partitions }: FlowJson): string {
+  const isKnown = partitions.every((one) => one.partition < 0 || one.lagRecords !== undefined);
+  return isKnown ? count(lagRecords) : `≥ ${count(lagRecords)}`;
 }
 
 /** `18.2/20.0` where there is a limit. */
@@ -112,11 +118,15 @@ function positionsLine(
   return `  positions${whose} ${how}: ${groups} groups${asked}${why === '' ? '' : ` (${why})`}\n`;
 }
 
-export function lagTable({ flows }: LagJson): string {
-  return table(flowHeader, flows.map(flowRow));
+function unheard(silent: StatusJson['silent']): string {
+  return silent.map(({ grpc, why }) => `AGENT at ${grpc} does not answer: ${why}\n`).join('');
 }
 
-export function partitionLagTable({ flows }: LagJson): string {
+export function lagTable({ flows, silent }: LagJson): string {
+  return table(flowHeader, flows.map(flowRow)) + unheard(silent);
+}
+
+export function partitionLagTable({ flows, silent }: LagJson): string {
   const rows = flows.flatMap(({ flow, partitions }) =>
     partitions.map((one) => [
       flow,
@@ -129,5 +139,6 @@ export function partitionLagTable({ flows }: LagJson): string {
       one.why,
     ]),
   );
-  return table(['FLOW', 'PARTITION', 'STATE', 'COPIED TO', 'END', 'LAG', 'SECONDS', 'WHY'], rows);
+  const header = ['FLOW', 'PARTITION', 'STATE', 'COPIED TO', 'END', 'LAG', 'SECONDS', 'WHY'];
+  return table(header, rows) + unheard(silent);
 }

@@ -5,6 +5,7 @@ import { createServer, connect, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
+import { lagSchema } from '../../../src/client/answers.ts';
 import { openFakeAgent } from '../../support/fake-agent.ts';
 import { runCommand } from '../../support/fake-io.ts';
 import { until } from '../../support/until.ts';
@@ -55,6 +56,10 @@ test('nonsense is refused before any agent is asked', async () => {
     [['groups', '--site', 'nope'], /--site: no site nope; declared are east, west/],
     [['events', '--site', 'nope'], /--site: no site nope; declared are east, west/],
     [['events', '--late', '--since', 'x'], /--since: found "x"/],
+    [['events', '--kind', 'home', 'typo'], /--kind: found "typo", wanted one of source_reset, /],
+    [['events', '--late', '--kind', 'home'], /--kind: found with --late/],
+    [['events', '--late', '--limit', '5'], /--limit: found with --late/],
+    [['switchover', ...billing, ...way, '--wait', '0.2'], /--wait: found "0.2", wanted seconds/],
     [['groups', '--group', ''], /--group: found ""/],
     [['translate', ...billing, '--from', 'nope', '--to', 'west'], /--from: no site nope; declared/],
     [['translate', ...billing, '--from', 'east', '--to', 'nope'], /--to: no site nope; declared/],
@@ -94,7 +99,7 @@ test('whoever asks for JSON gets errors as JSON, however it is asked for', async
     assert.equal(code, 2);
     if (out === '') return false;
     const { error } = JSON.parse(out) as { error: { code: string } };
-    return error.code === 'topology_invalid' || error.code === 'usage';
+    return error.code === 'usage';
   };
   for (const args of [['-ojson'], ['-o', 'json'], ['--output=json'], ['-otable', '-ojson']]) {
     assert.ok(await isJson('status', ...args), args.join(' '));
@@ -117,6 +122,23 @@ test('that nobody listens is said at once, of each address', async () => {
     assert.ok(err.includes(reason), err);
   }
   assert.ok(performance.now() - startedMs < 30_000);
+});
+
+test('a topology file that is not there: said with what can be given instead', async () => {
+  const { code, err } = await runCommand(['lag', '--topology', '/nowhere.yaml']);
+  assert.equal(code, 2);
+  assert.match(err, /--topology: \/nowhere\.yaml cannot be read: ENOENT.*wanted a topology file/);
+});
+
+test('agents that do not answer are named by lag, whose flows it cannot know', async () => {
+  await using agent = await openFakeAgent([]);
+  const silent = await freeAddress();
+  const connected = ['--connect', `127.0.0.1:${agent.port}`, silent];
+  const table = await runCommand(['lag', ...connected]);
+  assert.match(table.out, new RegExp(`AGENT at ${silent} does not answer: connecting at`));
+  assert.match(table.out, /^east->west +west-1 +starting +≥ 7 /m);
+  const { out } = await runCommand(['lag', '-ojson', ...connected]);
+  assert.deepEqual(lagSchema.parse(JSON.parse(out)).silent[0]?.grpc, silent);
 });
 
 const execute = ['failover', '--group', 'billing', '--from', 'east', '--to', 'west', '--execute'];

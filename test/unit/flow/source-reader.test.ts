@@ -23,6 +23,10 @@ class IdleSource {
   readonly requests: FetchRequest[] = [];
   readonly #told = new Set<number>();
   openMs = 0;
+  /** Which brokers were opened; those that refuse. */
+  readonly opened: number[] = [];
+  readonly dead = new Set<number>();
+  readonly closed: number[] = [];
 
   async fetch(request: FetchRequest): Promise<FetchResponse> {
     this.requests.push(request);
@@ -40,21 +44,42 @@ class IdleSource {
     return { partitions, areOthersUnchanged: true, throttleMs: 0, release: () => undefined };
   }
 
-  async open(): Promise<BrokerLink> {
+  async open(brokerId: number): Promise<BrokerLink> {
     await sleep(this.openMs);
-    const link = { brokerId: 1, isOpen: true, fetch: (one: FetchRequest) => this.fetch(one) };
+    this.opened.push(brokerId);
+    if (this.dead.has(brokerId)) throw new Error(`no answer from ${brokerId}`);
+    const link = { brokerId, isOpen: true, fetch: (one: FetchRequest) => this.fetch(one) };
+    const close = (): Promise<void> => Promise.resolve(void this.closed.push(brokerId));
     // Nothing else of it is used.
-    return { ...link, [Symbol.asyncDispose]: () => Promise.resolve() } as unknown as BrokerLink;
+    return { ...link, [Symbol.asyncDispose]: close } as unknown as BrokerLink;
   }
 }
 
-function readerOf(source: IdleSource): SourceReader {
+interface Moves {
+  /** The broker that leads a partition. */
+  leader: (topic: string, partition: number) => number;
+  /** The leaders may have moved. */
+  tell: () => void;
+}
+
+function readerOf(
+  source: IdleSource,
+  moves: Moves = { leader: () => 1, tell: () => undefined },
+): SourceReader {
   const never = (): (() => void) => () => undefined;
   const context = {
     deps: { clock: systemClock, log: silentLog },
     settings: { id: 'east->west', from: 'east', to: 'west' },
     timings: { fetchWaitMs: 50 },
-    source: { leader: () => 1, onChange: never, cluster: { openLink: () => source.open() } },
+    source: {
+      leader: (topic: string, partition: number) => moves.leader(topic, partition),
+      onChange: (listener: () => void) => {
+        moves.tell = listener;
+        return () => undefined;
+      },
+      invalidate: () => undefined,
+      cluster: { openLink: (id: number) => source.open(id) },
+    },
     controls: {
       onChange: never,
       pauseOf: () => undefined,
@@ -143,6 +168,32 @@ test('what was given up while the connection was being opened is not asked for',
       [0],
     );
   }
+});
+
+test('one broker that fails is told though another answers, until it leads nothing', async () => {
+  const source = new IdleSource();
+  source.dead.add(2);
+  const moves: Moves = { leader: (_topic, partition) => partition + 1, tell: () => undefined };
+  const reader = readerOf(source, moves);
+  const stop = new AbortController();
+  const done = reader.run(stop.signal);
+  for (const partition of [0, 1]) reader.add(new IdleCopy(partition).copy);
+  await until('the failure', () => reader.why !== undefined);
+  const fetches = source.requests.length;
+  await until('the other to be fetched', () => source.requests.length > fetches + 2);
+  assert.equal(reader.why, 'no answer from 2');
+  moves.leader = () => 1;
+  moves.tell();
+  assert.equal(reader.why, undefined);
+  const opened = source.opened.filter((id) => id === 2).length;
+  await sleep(600);
+  assert.equal(source.opened.filter((id) => id === 2).length, opened, 'it is not tried any more');
+  moves.leader = () => 3;
+  moves.tell();
+  await until('the former leader to be left', () => source.closed.includes(1));
+  await until('the new one to be asked', () => source.opened.includes(3));
+  stop.abort();
+  await done;
 });
 
 test('an end that was known before copying began anew is not confirmed', () => {
