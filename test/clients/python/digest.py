@@ -35,6 +35,9 @@ def sized(part):
 def read(consumer, topic, stamp):
     found = consumer.list_topics(topic, 20).topics[topic].partitions
     digests = {partition: Digest() for partition in sorted(found)}
+    ends = {}
+    for partition in digests:
+        _, ends[partition] = consumer.get_watermark_offsets(TopicPartition(topic, partition), 20)
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in digests])
     reading = set(digests)
     while reading:
@@ -42,29 +45,31 @@ def read(consumer, topic, stamp):
             error = message.error()
             if error is None:
                 digests[message.partition()].add(message, stamp)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                reading.discard(message.partition())
-            else:
+            elif error.code() != KafkaError._PARTITION_EOF:
                 raise RuntimeError(error)
+            elif message.offset() >= ends[message.partition()]:
+                # What is told of an end before that is told again.
+                reading.discard(message.partition())
     for partition, digest in digests.items():
         print("digest", topic, partition, digest.count, digest.digest.hexdigest(), flush=True)
 
 
 def main():
-    consumer = Consumer(
-        {
-            "bootstrap.servers": sys.argv[1],
-            "group.id": "digest",
-            "enable.auto.commit": False,
-            "enable.partition.eof": True,
-            "isolation.level": "read_committed",
-            "check.crcs": True,
-        }
-    )
     for argument in sys.argv[2:]:
         topic, _, stamp = argument.partition("=")
+        # One each: of what was assigned before something may still come.
+        consumer = Consumer(
+            {
+                "bootstrap.servers": sys.argv[1],
+                "group.id": "digest",
+                "enable.auto.commit": False,
+                "enable.partition.eof": True,
+                "isolation.level": "read_committed",
+                "check.crcs": True,
+            }
+        )
         read(consumer, topic, stamp or None)
-    consumer.close()
+        consumer.close()
 
 
 main()
