@@ -12,6 +12,7 @@ import type { Topology } from '../topology/model.ts';
 import type { FailoverPlan, FailoverReport, GroupReadiness, TranslateAnswer } from './answer.ts';
 import type { FindOverlap } from './contest.ts';
 import type { GroupEvent } from './group-event.ts';
+import { ForgottenGroups } from './forgotten-groups.ts';
 import { GroupMoves } from './group-moves.ts';
 import type { SiteLiveness } from './group-ports.ts';
 import { GroupSync } from './group-sync.ts';
@@ -68,6 +69,7 @@ export class GroupService {
   readonly #sync: GroupSync;
   readonly #moves: GroupMoves;
   readonly #late: LateRecords;
+  readonly #forgotten: ForgottenGroups;
   readonly #homes: HomeTeller;
   readonly #synced: Promise<void>;
   #markSynced: () => void = () => undefined;
@@ -126,6 +128,7 @@ export class GroupService {
     const append = (records: readonly StateRecord[]): Promise<void> => log.append(records);
     const late = new LateRecords({ ...options, append }, deps);
     this.#late = late;
+    this.#forgotten = new ForgottenGroups({ store, ledger, cluster, append }, deps);
     const ledgerHeard = (): Promise<void> => this.#own.ledgerHeard();
     const leaveNow = (group: string): Promise<void> => this.#own.leaveNow(group);
     const moves = { ...options, ...parts, view: this.#view, late, ledgerHeard, leaveNow };
@@ -156,6 +159,7 @@ export class GroupService {
       this.#synced.then(() => this.#sync.run(signal)),
       this.#synced.then(() => this.#watch.run(signal)),
       this.#synced.then(() => this.#late.run(signal)),
+      this.#synced.then(() => this.#forgotten.run(signal)),
       this.#storeLoop(signal),
     ]);
     stopListening();

@@ -122,6 +122,10 @@ export class Ledger {
     return this.isOurs(group, offset) || (recent?.includes(offset.offset) ?? false);
   }
 
+  writtenGroups(): readonly string[] {
+    return [...this.#written.keys()];
+  }
+
   hasWritten(group: string): boolean {
     return this.#written.has(group);
   }
@@ -166,6 +170,20 @@ export class Ledger {
     await this.#append([{ key: Buffer.from(`${writtenPrefix}${group}`), value }]);
   }
 
+  /**
+   * Nothing that agents wrote stands there any more.
+   * @param known what was written when that was seen: what has been written since is kept
+   */
+  async forgetWritten(group: string, known: readonly WrittenOffset[]): Promise<void> {
+    const now = this.written(group);
+    const isSame =
+      now.length === known.length && now.every(({ offset }, at) => offset === known[at]?.offset);
+    if (!isSame || this.#underWay.has(group)) return;
+    this.#written.delete(group);
+    this.#recent.delete(group);
+    await this.#append([{ key: Buffer.from(`${writtenPrefix}${group}`), value: null }]);
+  }
+
   /** They were accepted: what was tried before is not there any more. Stored with the next note. */
   confirmWritten(group: string, offsets: readonly WrittenOffset[]): void {
     const written = new Map(this.#written.get(group));
@@ -191,7 +209,12 @@ export class Ledger {
     }
     if (!key.startsWith(writtenPrefix)) return false;
     const group = key.slice(writtenPrefix.length);
-    if (record.value === null || this.#hasComeRound(group, record.value)) return true;
+    if (record.value === null) {
+      // What this process has written since is still to come round.
+      if (!this.#underWay.has(group)) this.#written.delete(group);
+      return true;
+    }
+    if (this.#hasComeRound(group, record.value)) return true;
     const written = parseWritten(key, record.value);
     this.#written.set(group, written);
     for (const [name, [newest]] of written) {

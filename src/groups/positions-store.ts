@@ -14,6 +14,7 @@ import type { GroupPosition } from './answer.ts';
 import {
   parsePositions,
   positionsRecord,
+  positionsTombstone,
   readRecord,
   type StoredGroup,
 } from './stored-positions.ts';
@@ -52,6 +53,8 @@ export class PositionsStore {
   readonly #times = new Map<SiteName, SiteTime>();
   readonly #claimed = new Set<SiteName>();
   readonly #dirty = new Set<Reading>();
+  /** Groups without any commit, and since when that has been seen, monotonic. */
+  readonly #goneSinceMs = new Map<string, number>();
   readonly #listeners = new Set<(change: StoreChange) => void>();
 
   onChange(listener: (change: StoreChange) => void): () => void {
@@ -182,6 +185,28 @@ export class PositionsStore {
     }
   }
 
+  /**
+   * Drops groups that have had no commit at any site for so long, as of calls of this: one that is
+   * still seen at one site was seen at the others too. Returns the tombstones of what is stored.
+   */
+  forget(nowMs: number, keptMs: number): readonly StateRecord[] {
+    const dropped: StateRecord[] = [];
+    for (const group of new Set(this.sites().flatMap((site) => this.groups(site)))) {
+      if (this.#isGone(group)) this.#goneSinceMs.set(group, this.#goneSinceMs.get(group) ?? nowMs);
+      else this.#goneSinceMs.delete(group);
+      if (nowMs - (this.#goneSinceMs.get(group) ?? Infinity) < keptMs) continue;
+      this.#goneSinceMs.delete(group);
+      for (const [site, groups] of this.#readings) {
+        const reading = groups.get(group);
+        if (reading === undefined) continue;
+        groups.delete(group);
+        this.#dirty.delete(reading);
+        dropped.push(positionsTombstone(site, group));
+      }
+    }
+    return dropped;
+  }
+
   /** Takes in a record of the state topic; false when it is not of this kind. */
   load(record: StateRecord): boolean {
     const found = parsePositions(record);
@@ -219,6 +244,12 @@ export class PositionsStore {
     if (changed.length === 0) return;
     this.#dirty.add(reading);
     for (const listener of this.#listeners) listener({ kind: 'positions', changed });
+  }
+
+  #isGone(group: string): boolean {
+    return this.sites().every((site) =>
+      this.positions(site, group).every(({ offset }) => offset === undefined),
+    );
   }
 
   #open(site: SiteName, group: string): Reading {

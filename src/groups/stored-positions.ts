@@ -41,6 +41,11 @@ export function positionsRecord(reading: {
   };
 }
 
+/** Nothing is kept of the group at that site. */
+export function positionsTombstone(site: SiteName, group: string): StateRecord {
+  return { key: Buffer.from(`${positionPrefix}${site}/${group}`), value: null };
+}
+
 export function readRecord(site: SiteName, asOfMs: number): StateRecord {
   return {
     key: Buffer.from(`${readPrefix}${site}`),
