@@ -18,8 +18,8 @@ export interface PlannedMove {
   readonly requestedBy: string;
 }
 
-/** So often, and so long apart, is the home looked at after an answer was lost. */
-const looks = 10;
+/** For so long, and so often, is the home looked at after an answer was lost. */
+const looksMsMax = 5_000;
 const lookMs = 500;
 const homeMsMax = 10_000;
 
@@ -40,8 +40,9 @@ export async function executeMove(
     return await client.executeFailover(request, planId, requestedBy);
   } catch (error) {
     if (!isMeshError(error, 'peer_timeout') && !isMeshError(error, 'peer_unavailable')) throw error;
-    for (let look = 0; look < looks; look += 1) {
-      if (look > 0) await clock.sleep(lookMs);
+    const deadlineMs = clock.monotonicMs() + looksMsMax;
+    for (let isFirst = true; isFirst || clock.monotonicMs() < deadlineMs; isFirst = false) {
+      if (!isFirst) await clock.sleep(lookMs);
       const now = await ask((other) => homesOf(other, ids)).catch(() => undefined);
       const home = now && newHome(before, now, request);
       if (home !== undefined) return reportOf(plan, home, clock.nowMs());
