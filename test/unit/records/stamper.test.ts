@@ -227,6 +227,26 @@ describe('Stamper', () => {
     });
   }
 
+  test('what gzip has to compress is cut into smaller pieces: it takes the longest', () => {
+    const value = Buffer.alloc(1024, 'abcdefgh');
+    const piecesOf = (codec: 'gzip' | 'lz4'): number => {
+      const fetch = Buffer.concat(
+        Array.from({ length: 128 }, (_, index) => {
+          const records = Array.from({ length: 16 }, () => ({ key: null, value, timestampMs: 1 }));
+          return encodeBatch(records, { baseOffset: index * 16, codec });
+        }),
+      );
+      let count = 0;
+      for (const piece of stamper().pieces(fetch, 0, [], 1024 * 1024)) {
+        count += 1;
+        for (const batch of piece.batches) batch.release();
+      }
+      return count;
+    };
+    // Two MiB.
+    assert.ok(piecesOf('gzip') >= 6 && piecesOf('lz4') <= 4);
+  });
+
   test('a batch whose records are damaged, not its checksum, leaves nothing of itself', () => {
     const pool = new BufferPool();
     const record = { key: null, value: Buffer.from('v'), timestampMs: 1 };
