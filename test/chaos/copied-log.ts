@@ -52,12 +52,7 @@ async function readColumns(
 /** How copies were carried: `both` where the lane was changed on the way. */
 export type Carried = Lane | 'both';
 
-/** @throws Error naming what was wanted */
-export function carriedBy(text: string): Carried {
-  const found = (['stamp', 'pass', 'both'] as const).find((one) => one === text);
-  if (found === undefined) throw new Error(`--lane ${text}: stamp, pass or both`);
-  return found;
-}
+export const lanes = ['stamp', 'pass', 'both'] as const satisfies readonly Carried[];
 
 /**
  * Both ends of a partition. A copy without a stamp is known by its key: each record is to have one

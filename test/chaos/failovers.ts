@@ -1,15 +1,15 @@
 /**
- * `npm run failovers -- --count 200 [--seed 1] [--state FILE] [--client kafkajs] [--groups 4]`: a
- * site is killed under load, again and again, each time at another moment; its groups go on at the
- * survivor and come home again. A record that is skipped, or read again though that was not said,
- * is a promise broken. With a state file a run that was ended goes on where it was.
+ * `npm run failovers [-- --help]`: a site is killed under load, again and again, each time at another
+ * moment; its groups go on at the survivor and come home again. A record that is skipped, or read again
+ * though that was not said, is a promise broken. With a state file a run that was ended goes on where
+ * it was.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import type { MemberClient } from '../support/steady-member.ts';
 import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
+import { count, oneOf, script, toStderr } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { makeTopic } from '../support/topics.ts';
 import { until } from '../support/until.ts';
@@ -163,25 +163,17 @@ export function isKept({ skipped, againAtHome, breaches, positions }: FailoverTo
 }
 
 if (process.argv[1]?.endsWith('failovers.ts') === true) {
-  const { values } = parseArgs({
-    options: {
-      count: { type: 'string', default: '200' },
-      groups: { type: 'string', default: '4' },
-      seed: { type: 'string', default: '1' },
-      client: { type: 'string', default: 'kafkajs' },
-      state: { type: 'string' },
-    },
-  });
-  const totals = await failovers(
-    {
-      count: Number(values.count),
-      groups: Number(values.groups),
-      seed: Number(values.seed),
-      client: values.client === 'librdkafka' ? 'librdkafka' : 'kafkajs',
-      stateFile: values.state,
-    },
-    (text) => void process.stderr.write(`${text}\n`),
-  );
+  const about =
+    'Kill a site under load, again and again; its groups go on elsewhere, and come home.';
+  const given = script('failovers', about)
+    .option('--count <n>', 'failovers of groups in all', count, 200)
+    .option('--groups <n>', 'of each site: all fail over when it dies', count, 4)
+    .option('--seed <n>', 'of the moments', count, 1)
+    .addOption(oneOf('--client <client>', 'of the groups', ['kafkajs', 'librdkafka']))
+    .option('--state <file>', 'what was counted; with it a run that was ended goes on')
+    .parse()
+    .opts<Omit<FailoversOptions, 'stateFile'> & { state?: string }>();
+  const totals = await failovers({ ...given, stateFile: given.state }, toStderr);
   process.stdout.write(`${JSON.stringify(totals, null, 1)}\n`);
   process.exit(isKept(totals) ? 0 : 1);
 }

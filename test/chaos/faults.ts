@@ -1,16 +1,15 @@
 /**
- * `npm run faults [-- --freeze-seconds 20] [--only restart] [--site west] [--lane pass]`: two sites
- * of three brokers each, an agent, a load that never stops; leaders move, brokers are restarted,
- * killed and frozen, and run out of disk (which needs root), at the source and at the target. After
- * each everything crosses again; in the end everything is read.
+ * `npm run faults [-- --help]`: two sites of three brokers each, an agent, a load that never stops;
+ * leaders move, brokers are restarted, killed and frozen, and run out of disk (which needs root), at
+ * the source and at the target. After each everything crosses again; in the end everything is read.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { SandboxSite } from '../../src/sandbox/sandbox.ts';
 import { moveLeaders } from '../support/broker-orders.ts';
 import { Load } from '../support/load.ts';
+import { count, oneOf, script, toStderr } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
-import { carriedBy, type Carried } from './copied-log.ts';
+import { lanes, type Carried } from './copied-log.ts';
 import { fillDisk } from './small-disk.ts';
 import {
   isClean,
@@ -116,22 +115,26 @@ export async function causeFaults(options: FaultOptions, say: Say): Promise<Read
 }
 
 if (process.argv[1]?.endsWith('faults.ts') === true) {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string', default: '1' },
-      only: { type: 'string', default: '' },
-      site: { type: 'string', default: '' },
-      'freeze-seconds': { type: 'string', default: '20' },
-      lane: { type: 'string', default: 'stamp' },
-    },
-  });
-  const faults = allFaults.filter(
-    ([act, site]) => act.includes(values.only) && site.includes(values.site),
-  );
-  const freezeMs = Number(values['freeze-seconds']) * 1_000;
-  const lane = carriedBy(values.lane);
-  const options = { seed: Number(values.seed), freezeMs, lane, faults };
-  const reading = await causeFaults(options, (text) => void process.stderr.write(`${text}\n`));
+  const about = 'Cause faults at two sites of three brokers each under load, then read everything.';
+  const command = script('faults', about)
+    .option('--seed <n>', 'of what is random', count, 1)
+    .option('--only <fault>', `those with this in their names: ${Object.keys(acts).join(', ')}`, '')
+    .option('--site <site>', 'those at this site only: east, west', '')
+    .option('--freeze-seconds <n>', 'that a broker is frozen', count, 20)
+    .addOption(oneOf('--lane <lane>', 'of the flow', lanes))
+    .parse();
+  const given = command.opts<{
+    seed: number;
+    only: string;
+    site: string;
+    freezeSeconds: number;
+    lane: Carried;
+  }>();
+  const { seed, lane, only, freezeSeconds } = given;
+  const faults = allFaults.filter(([act, site]) => act.includes(only) && site.includes(given.site));
+  if (faults.length === 0) command.error(`error: no fault '${only}' at a site '${given.site}'`);
+  const options = { seed, freezeMs: freezeSeconds * 1_000, lane, faults };
+  const reading = await causeFaults(options, toStderr);
   process.stdout.write(`${JSON.stringify(reading, null, 1)}\n`);
   process.exit(isClean(reading) ? 0 : 1);
 }

@@ -1,16 +1,15 @@
 /**
- * `npm run kill -- --kills 30 [--seed 1] [--freeze-seconds 60] [--brokers 3] [--lane pass]`: an agent
- * under load is killed with -9 at random moments, and once frozen while a second agent takes over.
- * Then everything is read on both sides. The source has markers in it, so that offsets do not step
- * together, and half of the partitions hold records of years back, of which the brokers forget
- * within seconds who wrote them. With `--lane both` the topology changes between the lanes from one
- * life to the next.
+ * `npm run kill [-- --help]`: an agent under load is killed with -9 at random moments, and once frozen
+ * while a second agent takes over. Then everything is read on both sides. The source has markers in
+ * it, so that offsets do not step together, and half of the partitions hold records of years back, of
+ * which the brokers forget within seconds who wrote them. With `--lane both` the topology changes
+ * between the lanes from one life to the next.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { Load } from '../support/load.ts';
-import { carriedBy, type Carried } from './copied-log.ts';
+import { lanes, type Carried } from './copied-log.ts';
+import { count, oneOf, script, toStderr } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { isClean, topic, TormentedMesh, type Reading, type Say } from './tormented-mesh.ts';
 
@@ -87,23 +86,19 @@ export async function killAgents(options: KillOptions, say: Say): Promise<Readin
 }
 
 if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
-  const { values } = parseArgs({
-    options: {
-      kills: { type: 'string', default: '30' },
-      seed: { type: 'string', default: '1' },
-      brokers: { type: 'string', default: '1' },
-      'freeze-seconds': { type: 'string', default: '60' },
-      lane: { type: 'string', default: 'stamp' },
-    },
-  });
-  const options = {
-    kills: Number(values.kills),
-    seed: Number(values.seed),
-    brokers: values.brokers === '3' ? 3 : 1,
-    freezeMs: Number(values['freeze-seconds']) * 1_000,
-    lane: carriedBy(values.lane),
-  } as const;
-  const reading = await killAgents(options, (text) => void process.stderr.write(`${text}\n`));
+  const about = 'Kill an agent under load at random moments, then read everything on both sides.';
+  const given = script('kill', about)
+    .option('--kills <n>', 'with -9', count, 30)
+    .option('--seed <n>', 'of the moments', count, 1)
+    .addOption(oneOf('--brokers <n>', 'of each site', ['1', '3']))
+    .option('--freeze-seconds <n>', 'that it is frozen while a second one takes over', count, 60)
+    .addOption(oneOf('--lane <lane>', 'of the flow', lanes))
+    .parse()
+    .opts<{ kills: number; seed: number; brokers: string; freezeSeconds: number; lane: Carried }>();
+  const { kills, seed, brokers, freezeSeconds, lane } = given;
+  const shape = { kills, seed, brokers: brokers === '3' ? 3 : 1, lane } as const;
+  const options = { ...shape, freezeMs: freezeSeconds * 1_000 };
+  const reading = await killAgents(options, toStderr);
   process.stdout.write(`${JSON.stringify({ ...options, ...reading }, null, 1)}\n`);
   process.exit(isClean(reading) ? 0 : 1);
 }

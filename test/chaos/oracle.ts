@@ -1,16 +1,17 @@
 /**
- * `npm run oracle -- [--positions 10000] [--kinds plain,...] [--seed 1] [--sites 3]`: committed
- * offsets of every pair of sites, in logs of every kind, asked of the agents in bulk. The truth is
- * found by reading all logs whole: no answer may be ahead of it, an exact one is to be it.
+ * `npm run oracle [-- --help]`: committed offsets of every pair of sites, in logs of every kind,
+ * asked of the agents in bulk. The truth is found by reading all logs whole: no answer may be ahead
+ * of it, an exact one is to be it.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
+import { InvalidArgumentError } from 'commander';
 import { siteName } from '../../src/base/ids.ts';
 import type { TranslatedPosition } from '../../src/groups/answer.ts';
 import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
+import { count, script, toStderr } from '../support/script.ts';
 import { until } from '../support/until.ts';
 import { kinds, OracleStage, type Born, type Kind } from './oracle-stage.ts';
 
@@ -351,31 +352,25 @@ export function isTrue({ kinds: all, underLoad, breaches }: OracleReport): boole
   return wrong === 0 && breaches.length === 0;
 }
 
-if (process.argv[1]?.endsWith('oracle.ts') === true) {
-  const { values } = parseArgs({
-    options: {
-      positions: { type: 'string', default: '10000' },
-      kinds: { type: 'string', default: kinds.join() },
-      seed: { type: 'string', default: '1' },
-      sites: { type: 'string', default: '3' },
-      records: { type: 'string', default: '10000' },
-      kills: { type: 'string', default: '3' },
-    },
+function kindsOf(text: string): readonly Kind[] {
+  return text.split(',').map((name) => {
+    const found = kinds.find((kind) => kind === name);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`Found ${name}, wanted some of ${kinds.join()}.`);
   });
-  const wanted = values.kinds.split(',');
-  const unknown = wanted.filter((one) => !kinds.some((kind) => kind === one));
-  if (unknown.length > 0) throw new Error(`no kind ${unknown.join()}; there are ${kinds.join()}`);
-  const report = await consultOracle(
-    {
-      positions: Number(values.positions),
-      kinds: kinds.filter((kind) => wanted.includes(kind)),
-      seed: Number(values.seed),
-      sites: Number(values.sites),
-      records: Number(values.records),
-      kills: Number(values.kills),
-    },
-    (text) => void process.stderr.write(`${text}\n`),
-  );
+}
+
+if (process.argv[1]?.endsWith('oracle.ts') === true) {
+  const about = 'Ask for translations between all pairs of sites, and hold each against both logs.';
+  const given = script('oracle', about)
+    .option('--positions <n>', 'of each kind', count, 10_000)
+    .option('--kinds <kinds>', 'of logs, with commas', kindsOf, kinds)
+    .option('--seed <n>', 'of what is random', count, 1)
+    .option('--sites <n>', 'of the mesh', count, 3)
+    .option('--records <n>', 'of each log', count, 10_000)
+    .option('--kills <n>', 'of agents', count, 3)
+    .parse();
+  const report = await consultOracle(given.opts<OracleOptions>(), toStderr);
   process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
   process.exit(isTrue(report) ? 0 : 1);
 }
