@@ -138,6 +138,7 @@ export class Flow {
       sourceWhy: this.#reader.why,
       targetWhy: this.#writer.why,
       hasLooked: this.#hasLooked,
+      hasShare: slots.isSure,
     });
     return {
       flow: settings.id,

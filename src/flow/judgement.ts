@@ -19,6 +19,8 @@ interface Facts {
   readonly sourceWhy: string | undefined;
   readonly targetWhy: string | undefined;
   readonly hasLooked: boolean;
+  /** Its share of the partitions is known. */
+  readonly hasShare: boolean;
 }
 
 export interface Judgement {
@@ -54,13 +56,16 @@ function blocked({ partitions, refused }: Facts): Judgement | undefined {
   return { state: 'blocked', heldBy: 'blocked', why: `${refused.remoteTopic}: ${refused.why}` };
 }
 
-function pace({ context, partitions, held, lagSeconds, hasLooked }: Facts): Judgement {
+function pace({ context, partitions, held, lagSeconds, hasLooked, hasShare }: Facts): Judgement {
   const { controls, budget } = context;
   // Nor is anything known to be current whose end was never seen.
   const isStarting = partitions.some(
     ({ state, sourceEnd }) => state !== 'copying' || sourceEnd === undefined,
   );
-  if (!hasLooked || isStarting) return { state: 'starting', heldBy: undefined, why: '' };
+  // Who copies nothing has nothing to do, or has not been told yet what.
+  const isOutside = partitions.length === 0 && !hasShare;
+  if (!hasLooked || isStarting || isOutside)
+    return { state: 'starting', heldBy: undefined, why: '' };
   const paused = held.find(({ state }) => state === 'paused');
   if (paused !== undefined) {
     const why = `${paused.topic}/${paused.partition}: ${paused.why}`;

@@ -26,6 +26,7 @@ import { SendWindow, type Pending } from './send-window.ts';
 import type { SourceReader } from './source-reader.ts';
 import type { CopyTarget, PartitionState, PartitionStatus } from './status.ts';
 import { rebuildMap } from './map-rebuild.ts';
+import { OpenTrouble, troubleText } from './open-trouble.ts';
 import { takeOver, type Tenure } from './take-over.ts';
 import type { LinkShelf } from './link-shelf.ts';
 import type { LeaderLogs } from './leader-logs.ts';
@@ -78,8 +79,8 @@ export class PartitionCopy {
   readonly #gaps: LogGaps;
   readonly #resets: Resets;
   readonly #retry: Pause;
+  readonly #stuck = new OpenTrouble();
   #isHeld = false;
-  #isTransient = false;
 
   constructor(id: CopyTarget, context: FlowContext, parts: CopyParts) {
     this.id = id;
@@ -109,8 +110,8 @@ export class PartitionCopy {
       if (isAborted(signal) || trouble.code === 'aborted') break;
       if (this.#progress.position !== positionBefore) backoff.reset();
       const isFenced = trouble.code === 'fenced';
-      this.#enter(isFenced ? 'fencing' : 'paused', `${trouble.code}: ${trouble.message}`);
-      this.#isTransient = trouble.retriable;
+      this.#enter(isFenced ? 'fencing' : 'paused', troubleText(trouble));
+      if (!isFenced) this.#stuck.begin(trouble, this.#progress.position);
       const level = isFenced || backoff.attempts > 0 ? 'debug' : 'warn';
       deps.log[level]({ ...this.#names, code: trouble.code }, trouble.message);
       if (
@@ -128,7 +129,7 @@ export class PartitionCopy {
 
   /** Paused for something that may be over by now: a leader, a connection. */
   get isTransient(): boolean {
-    return this.#isTransient;
+    return this.#stuck.isTransient;
   }
 
   get lagRecords(): number {
@@ -305,9 +306,9 @@ export class PartitionCopy {
       topic,
       remoteTopic,
       partition,
-      state: this.#state,
+      state: this.#stuck.why === undefined ? this.#state : 'paused',
       ...this.#progress.status(),
-      why: this.#why,
+      why: this.#stuck.why ?? this.#why,
       heldByAgent: this.#context.agent,
     };
   }
@@ -486,6 +487,7 @@ export class PartitionCopy {
 
   #advance(copying: Copying, position: number): void {
     this.#progress.advance(position);
+    this.#stuck.standsAt(position, this.isCurrent);
     copying.tenure.map.scannedTo(position);
     copying.tenure.map.setSourceEnd(this.#progress.frontier());
   }
