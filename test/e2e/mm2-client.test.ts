@@ -193,14 +193,23 @@ test('clients of MirrorMaker 2: exact positions both ways, upstream sites, nothi
   const allAgree = async (what: string, homes: readonly TestSite[]): Promise<void> => {
     for (const home of homes) {
       const groups = [...wanted[home].keys()];
+      let found: ReadonlyMap<string, string> = new Map();
+      const isRight = (group: string): boolean =>
+        (found.get(group) ?? '') === wanted[home].get(group);
       await until(
         `${what}: ${home}`,
         async () => {
-          const found = await checkpointsIn(brokersOf(other[home]), home);
-          return groups.every((group) => (found.get(group) ?? '') === wanted[home].get(group));
+          found = await checkpointsIn(brokersOf(other[home]), home);
+          return groups.every(isRight);
         },
         90_000,
-      );
+      ).catch((cause: unknown) => {
+        const wrong = groups.filter((group) => !isRight(group));
+        const lines = wrong.map(
+          (group) => `${group}: ${found.get(group)}, not ${wanted[home].get(group)}`,
+        );
+        throw new Error(`${what}: ${home}: ${lines.join('\n')}`, { cause });
+      });
       const question = (group: string): string => `translate=${home}=${group}`;
       const answers = await ask(sandbox, other[home], groups.map(question));
       assert.deepEqual(
