@@ -1,8 +1,8 @@
 /**
  * `npm run failovers [-- --help]`: a site is killed under load, again and again, each time at another
- * moment; its groups go on at the survivor and come home again. A record that is skipped, or read again
- * though that was not said, is a promise broken. With a state file a run that was ended goes on where
- * it was.
+ * moment; its groups go on at the survivor and come home again. A record that is skipped, or read
+ * again though that was not said, is a promise broken. With a state file a run that was ended goes
+ * on where it was.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
 /**
  * `npm run faults [-- --help]`: two sites of three brokers each, an agent, a load that never stops;
- * leaders move, brokers are restarted, killed and frozen, and run out of disk (which needs root), at
- * the source and at the target. After each everything crosses again; in the end everything is read.
+ * leaders move, brokers are restarted, killed and frozen, and run out of disk (which needs root),
+ * at the source and at the target. After each everything crosses again; in the end all is read.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SandboxSite } from '../../src/sandbox/sandbox.ts';

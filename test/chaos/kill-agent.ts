@@ -1,9 +1,9 @@
 /**
- * `npm run kill [-- --help]`: an agent under load is killed with -9 at random moments, and once frozen
- * while a second agent takes over. Then everything is read on both sides. The source has markers in
- * it, so that offsets do not step together, and half of the partitions hold records of years back, of
- * which the brokers forget within seconds who wrote them. With `--lane both` the topology changes
- * between the lanes from one life to the next.
+ * `npm run kill [-- --help]`: an agent under load is killed with -9 at random moments, and once
+ * frozen while a second agent takes over. Then everything is read on both sides. The source has
+ * markers in it, so that offsets do not step together, and half of the partitions hold records of
+ * years back, of which the brokers forget within seconds who wrote them. With `--lane both` the
+ * topology changes between the lanes from one life to the next.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentProcess } from '../support/agent-process.ts';
