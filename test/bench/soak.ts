@@ -60,7 +60,7 @@ export async function soak(stage: Stage, plan: SoakPlan): Promise<string> {
       await Promise.race([writing, sleep(60_000)]);
       const { rssMb, cpuSeconds } = usageOf(running.pid);
       const blockMs = (await running.blockMs?.()) ?? NaN;
-      const behind = await behindBy(stage, partitions);
+      const behind = Math.max(0, await behindBy(stage, partitions));
       samples.push({ minute, rssMb, cpuSeconds, blockMs, behind });
       say(`  minute ${minute}: RSS ${rssMb.toFixed(0)} MB, ${behind} records behind`);
     }

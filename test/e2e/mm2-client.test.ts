@@ -208,7 +208,9 @@ test('clients of MirrorMaker 2: exact positions both ways, upstream sites, nothi
         const lines = wrong.map(
           (group) => `${group}: ${found.get(group)}, not ${wanted[home].get(group)}`,
         );
-        throw new Error(`${what}: ${home}: ${lines.join('\n')}`, { cause });
+        const logs = [eastAgent, westAgent].map((agent) => agent.logTail());
+        const text = [`${what}: ${home}`, ...lines, ...logs].join('\n');
+        throw new Error(text, { cause });
       });
       const question = (group: string): string => `translate=${home}=${group}`;
       const answers = await ask(sandbox, other[home], groups.map(question));
