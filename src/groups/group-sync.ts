@@ -24,7 +24,7 @@ import type { Ledger } from './ledger.ts';
 import type { LogStarts } from './log-starts.ts';
 import type { ResolvedMode } from './mode.ts';
 import type { PositionsStore, StoreChange } from './positions-store.ts';
-import { isOpen, wantedOffsets, type Standing, type WantedOffset } from './sync-plan.ts';
+import { isOpen, isSame, wantedOffsets, type Standing, type WantedOffset } from './sync-plan.ts';
 import type { Translator } from './translator.ts';
 
 export interface SyncOptions {
@@ -232,15 +232,21 @@ export class GroupSync {
     }
   }
 
-  /** Asks what stands there at this moment, and writes. False: to be looked at again. */
+  /**
+   * Writes what is wanted where nothing has changed up to the moment before. False: to be looked at
+   * again.
+   */
   async #sync({ group, from, translated }: Look): Promise<boolean> {
     const { cluster, ledger } = this.#options;
-    const wanted = this.#wanted(group, from, translated, await this.#standingNow(group));
+    const known = this.#options.standing(group);
+    const standing = typeof known === 'string' ? await this.#standingNow(group) : known;
+    const wanted = this.#wanted(group, from, translated, standing);
     if (wanted.length === 0) return true;
     if ((await cluster.groupMembers(group)).memberCount > 0) return false;
     const changed = wanted.filter(({ isRefresh }) => !isRefresh);
     if (changed.length > 0) await ledger.noteWritten(group, changed);
-    // All that was waited for: the group may have been moved, or reset, meanwhile.
+    // All that was waited for: the group may have been used here, moved, or reset, meanwhile.
+    if (!isSame(standing, await this.#standingNow(group))) return false;
     if (!this.#isStillSo(group, from, wanted)) return false;
     const results = await cluster.commitGroupOffsets(group, wanted);
     ledger.confirmWritten(group, accepted(changed, results));

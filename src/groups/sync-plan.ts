@@ -47,3 +47,14 @@ const open: ReadonlySet<TranslationReason> = new Set(['not_copied_yet', 'not_cov
 export function isOpen({ reason }: TranslatedPosition): boolean {
   return open.has(reason);
 }
+
+/** The same offsets stand there. */
+export function isSame(
+  before: ReadonlyMap<string, Standing>,
+  now: ReadonlyMap<string, Standing>,
+): boolean {
+  return (
+    before.size === now.size &&
+    [...now].every(([key, { offset }]) => before.get(key)?.offset === offset)
+  );
+}

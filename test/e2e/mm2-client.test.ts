@@ -3,7 +3,7 @@
  * very record each, and which site is upstream of which; after a kill, and after a group is gone.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -146,6 +146,10 @@ test('clients of MirrorMaker 2: exact positions both ways, upstream sites, nothi
   await write(east, 'orders', 2);
   await writeTransactions(brokersOf('east'), 'orders');
   const topologyFile = sandbox.meshFile;
+  const names = Array.from({ length: groupsPerSite }, (_, index) => `group-${index}`);
+  // They are committed by hand at both sites: agents are to keep out of it.
+  const modes = names.map((name) => `${name}: { mode: everywhere }`);
+  appendFileSync(topologyFile, `defaults: { groups: { modes: { ${modes.join(', ')} } } }\n`);
   await using eastAgent = await startAgent({ site: 'east', topologyFile, logDir: dir });
   await using westAgent = await startAgent({ site: 'west', topologyFile, logDir: dir });
   await write(west, 'lines', 2);
@@ -172,7 +176,6 @@ test('clients of MirrorMaker 2: exact positions both ways, upstream sites, nothi
   const lines = await until('lines to cross', () => crossed('west', 'lines'), 60_000);
   const logs: Logs = { pairs: new Map([...orders, ...lines]) };
 
-  const names = Array.from({ length: groupsPerSite }, (_, index) => `group-${index}`);
   /** By site and group: what its checkpoint at the other site should be. */
   const wanted = { east: new Map<string, string>(), west: new Map<string, string>() };
   const commit = async (site: TestSite, group: string): Promise<void> => {

@@ -216,6 +216,17 @@ for (const how of ['log', 'ask'] as const) {
       assert.equal(kafka.offsets.get('billing'), 7n);
     });
 
+    test('what is committed there while the ledger is written stays', async () => {
+      const store = (): Promise<void> => {
+        kafka.offsets.set('billing', 7n);
+        return Promise.resolve();
+      };
+      const { kafka, sync, commit } = stage(how, new Ledger(store));
+      commit('billing', 10n);
+      for (let round = 0; round < 3; round += 1) await sync.round(signal);
+      assert.equal(kafka.offsets.get('billing'), 7n);
+    });
+
     test('a group that cannot be read does not hold up the others', async () => {
       const { kafka, sync, commit } = stage(how);
       kafka.brokenGroup = 'a';
@@ -256,7 +267,7 @@ describe('a group that is looked at', () => {
     assert.equal(kafka.offsets.size, groups.length);
     assert.deepEqual(await pass(45), []);
     commit('group 77', 11n);
-    const asked = ['offsets of group 77', 'members of group 77', 'commit of group 77'];
+    const asked = ['members of group 77', 'offsets of group 77', 'commit of group 77'];
     assert.deepEqual(await pass(5), asked);
   });
 
