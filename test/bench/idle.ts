@@ -23,7 +23,8 @@ export interface IdlePlan {
   readonly topics: number;
   readonly partitions: number;
   readonly seconds: number;
-  readonly nodeArgs: readonly string[];
+  /** For the last agent's node, such as those of its profiler. */
+  readonly lastNodeArgs: readonly string[];
   /** Checkpoints and heartbeats as MirrorMaker 2 writes them. */
   readonly hasMm2Topics: boolean;
 }
@@ -41,7 +42,8 @@ export interface IdleFigures {
 const sites = ['east', 'west', 'north'] as const;
 const copyMsMax = 400_000;
 const topicPrefix = 'topic-';
-const settleMs = 5_000;
+/** After all is copied, before anything is measured. */
+export const settleMs = 5_000;
 const tellMs = 20_000;
 const topicsPerRequest = 100;
 
@@ -61,7 +63,7 @@ export async function measureIdle(plan: IdlePlan): Promise<IdleFigures[]> {
   for (const site of sites) await fill(sandbox, site, plan);
   const startedMs = performance.now();
   const agents = sites.map((site) => {
-    const { nodeArgs } = plan;
+    const nodeArgs = site === sites.at(-1) ? plan.lastNodeArgs : [];
     const topologyFile = sandbox.meshFile;
     const agent = scope.own(new AgentProcess({ site, topologyFile, logDir: dir, nodeArgs }));
     agent.launch();

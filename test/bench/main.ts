@@ -2,18 +2,21 @@
  * `npm run bench -- [WORK] [options]`: Causeway and MirrorMaker 2 on the same brokers in one run.
  * Without `--write` figures are only shown; with it they replace their section of docs/benchmarks.md.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { catchup } from './catchup.ts';
 import { codecs } from './codecs.ts';
 import { compareTopics } from './compare.ts';
 import { failoverTable, measureFailovers, movers } from './failover.ts';
-import { measureIdle } from './idle.ts';
+import { measureIdle, settleMs } from './idle.ts';
 import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
 import { latency } from './latency.ts';
 import { isCodec, soak } from './soak.ts';
 import { offsetMaps } from './offsets.ts';
-import { profile } from './profile.ts';
+import { hottest, profile, profileBetween, profileIn } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { idleTable, publish, throughputTable } from './report.ts';
 import { say, Stage, type Load } from './stage.ts';
@@ -62,7 +65,7 @@ For idle:
   --partitions 6            of each topic
   --seconds 60              to be measured
   --no-mm2                  without the topics that clients of MirrorMaker 2 read
-  --node-args ''            for the agents, such as those of node's profiler
+  --profile                 where the CPU of the last agent goes, instead of the table
 
 For positions:
   --groups 10000            each with commits in --partitions (6) partitions
@@ -103,7 +106,7 @@ const { values, positionals } = parseArgs({
     kafka: { type: 'string', default: '4.3.0' },
     lane: { type: 'string', default: 'stamp' },
     'no-mm2': { type: 'boolean', default: false },
-    'node-args': { type: 'string', default: '' },
+    profile: { type: 'boolean', default: false },
     'batch-bytes': { type: 'string', default: '16384' },
     compare: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
@@ -202,14 +205,23 @@ async function soaked(): Promise<void> {
 }
 
 async function idle(): Promise<void> {
+  const dir = mkdtempSync(path.join(tmpdir(), 'causeway-idle-profile-'));
+  const seconds = Number(values.seconds);
   const figures = await measureIdle({
     topics: Number(values.topics),
     partitions: Number(values.partitions ?? 6),
-    seconds: Number(values.seconds),
+    seconds,
     hasMm2Topics: !values['no-mm2'],
-    nodeArgs: values['node-args'].split(' ').filter((arg) => arg !== ''),
+    lastNodeArgs: values.profile ? ['--cpu-prof', '--cpu-prof-dir', dir] : [],
   });
-  tell(idleTable(figures));
+  if (values.profile) {
+    const startSeconds = Math.max(...figures.map((one) => one.startSeconds));
+    const from = startSeconds + settleMs / 1000;
+    const shares = `${figures.at(-1)?.cpuPercent.toFixed(1) ?? ''} % of a core under the profiler`;
+    const found = hottest(profileBetween(profileIn(dir), from, from + seconds));
+    tell(`${seconds} s of one agent, ${shares}\n\n${found}`);
+  } else tell(idleTable(figures));
+  rmSync(dir, { recursive: true });
 }
 
 async function positions(): Promise<void> {

@@ -9,7 +9,7 @@ import { measure, perCpuSecond } from './throughput.ts';
 const rowsShown = 30;
 
 /** The parts of V8's format that are read. */
-interface CpuProfile {
+export interface CpuProfile {
   readonly nodes: readonly {
     readonly id: number;
     readonly callFrame: { readonly functionName: string; readonly url: string };
@@ -25,16 +25,32 @@ export async function profile(stage: Stage, load: Load, flow?: string): Promise<
   const nodeArgs = ['--cpu-prof', '--cpu-prof-dir', dir];
   const replicator = causeway({ nodeArgs, ...(flow === undefined ? {} : { flow }) });
   const measured = await measure(stage, replicator, load);
-  const [file] = readdirSync(dir);
-  if (file === undefined) throw new Error(`no profile in ${dir}`);
-  // Written by node itself.
-  const found = JSON.parse(readFileSync(path.join(dir, file), 'utf8')) as CpuProfile;
+  const found = profileIn(dir);
   const rate = Math.round(perCpuSecond(measured)).toLocaleString('en');
   return `${rate} records per CPU-second under the profiler\n\n${hottest(found)}`;
 }
 
+/** What node's profiler wrote there of one process. */
+export function profileIn(dir: string): CpuProfile {
+  const [file] = readdirSync(dir);
+  if (file === undefined) throw new Error(`no profile in ${dir}`);
+  // Written by node itself.
+  return JSON.parse(readFileSync(path.join(dir, file), 'utf8')) as CpuProfile;
+}
+
+/** What falls between two times, in seconds since it began. */
+export function profileBetween(whole: CpuProfile, from: number, to: number): CpuProfile {
+  let us = 0;
+  const isIn = whole.timeDeltas.map((delta) => {
+    us += delta;
+    return us >= from * 1e6 && us < to * 1e6;
+  });
+  const samples = whole.samples.filter((_, at) => isIn[at]);
+  return { ...whole, samples, timeDeltas: whole.timeDeltas.filter((_, at) => isIn[at]) };
+}
+
 /** Own time of each function, without what the process waited. */
-function hottest({ nodes, samples, timeDeltas }: CpuProfile): string {
+export function hottest({ nodes, samples, timeDeltas }: CpuProfile): string {
   const names = new Map(
     nodes.map(({ id, callFrame: { functionName, url } }) => {
       const file = url.split('/').slice(-2).join('/');
