@@ -12,6 +12,7 @@ import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { testDeps } from '../support/deps.ts';
 import { javaWithKafka, runClient } from '../support/tools.ts';
 import { until } from '../support/until.ts';
+import { loadBatches } from './batch-load.ts';
 
 export const versions = { east: '3.9.2', west: '4.3.0' } as const;
 const loadMsMax = 600_000;
@@ -24,7 +25,7 @@ export interface Load {
   readonly partitions: number;
   /** Of the Java producer, in bytes. */
   readonly batchBytes: number;
-  /** What `batchBytes` makes of it, when that is what is looked at. */
+  /** Exactly, instead, when that is what is looked at; uncompressed. */
   readonly recordsPerBatch?: number;
 }
 
@@ -71,37 +72,33 @@ export class Stage implements AsyncDisposable {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  /** Makes the topic at east and fills it with Kafka's own load generator. */
-  async load({
-    topic,
-    records,
-    bytesPerRecord,
-    codec,
-    partitions,
-    batchBytes,
-  }: Load): Promise<void> {
+  /** Makes the topic at east and fills it. */
+  async load(load: Load): Promise<void> {
+    const { topic, records, partitions, recordsPerBatch } = load;
     await this.makeTopic(topic, partitions);
-    say(`loading ${topic}: ${records} records of ${bytesPerRecord} B, ${codec}`);
+    say(`loading ${topic}: ${records} records of ${load.bytesPerRecord} B, ${load.codec}`);
+    if (recordsPerBatch === undefined) await this.#generate(load);
+    else await loadBatches(this.east, { ...load, recordsPerBatch });
+    const end = await this.end('east', topic);
+    if (end !== records) throw new Error(`${topic}: ${end} of ${records} loaded`);
+  }
+
+  /** By Kafka's own load generator. */
+  async #generate({ topic, records, bytesPerRecord, codec, batchBytes }: Load): Promise<void> {
     const [java, ...args] = await javaWithKafka(versions.east);
     const properties = [
       `bootstrap.servers=${this.sandbox.site('east').brokers.join(',')}`,
       `compression.type=${codec}`,
       `batch.size=${batchBytes}`,
       'linger.ms=5',
-      // Thousands of tiny batches wait for each other longer than the usual two minutes.
-      'delivery.timeout.ms=600000',
-      // Of tiny batches fewer bytes, or their objects fill the heap.
-      `buffer.memory=${Math.min(2 ** 26, Math.max(2 ** 20, batchBytes * 10_000))}`,
+      'buffer.memory=67108864',
     ];
     const producer = 'org.apache.kafka.tools.ProducerPerformance';
     const sizes = ['--num-records', String(records), '--record-size', String(bytesPerRecord)];
     const rest = ['--throughput', '-1', '--producer-props', ...properties];
     const command = [...args, producer, '--topic', topic, ...sizes, ...rest];
     const { code, lines } = await runClient(java, command, loadMsMax);
-    const end = await this.end('east', topic);
-    if (code !== 0 || end !== records) {
-      throw new Error(`${topic}: ${end} of ${records} loaded: ${lines.slice(-5).join('; ')}`);
-    }
+    if (code !== 0) throw new Error(`${topic} is not loaded: ${lines.slice(-5).join('; ')}`);
   }
 
   async makeTopic(

@@ -1,0 +1,73 @@
+/**
+ * Fills a topic with batches of exactly so many records. Kafka's own load generator makes batches
+ * by bytes and by time, and takes longer than anybody waits for many partitions of tiny ones.
+ */
+import type { BrokerLink, ProducePartition } from '../../src/kafka/cluster.ts';
+import { kafkaErrorName } from '../../src/kafka/codes.ts';
+import type { KafkaCluster } from '../../src/kafka/session.ts';
+import { encodeBatch } from '../../src/records/build-batch.ts';
+
+export interface BatchLoad {
+  readonly topic: string;
+  readonly records: number;
+  readonly bytesPerRecord: number;
+  readonly partitions: number;
+  readonly recordsPerBatch: number;
+}
+
+const requestBytesMax = 4 * 1024 * 1024;
+const requestsMax = 5;
+const timeoutMs = 30_000;
+const variants = 16;
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+/** Its one broker leads all partitions. */
+export async function loadBatches(cluster: KafkaCluster, load: BatchLoad): Promise<void> {
+  const broker = [...(await cluster.metadata()).brokers.keys()][0] ?? 0;
+  await using link = await cluster.openLink(broker, 'bench');
+  const underWay: Promise<void>[] = [];
+  for (const batches of requests(load)) {
+    underWay.push(produce(link, batches));
+    if (underWay.length >= requestsMax) await underWay.shift();
+  }
+  await Promise.all(underWay);
+}
+
+function* requests({ topic, partitions, ...load }: BatchLoad): Iterable<ProducePartition[]> {
+  const { records, recordsPerBatch } = load;
+  const whole = Array.from({ length: variants }, () => someBatch(recordsPerBatch, load));
+  let request: ProducePartition[] = [];
+  let bytes = 0;
+  for (let written = 0, at = 0; written < records; written += recordsPerBatch, at += 1) {
+    const left = records - written;
+    const batch = left < recordsPerBatch ? someBatch(left, load) : whole[at % variants];
+    if (batch === undefined) return;
+    request.push({ topic, partition: at % partitions, batch });
+    bytes += batch.length;
+    // A request takes one batch of a partition.
+    if (request.length < partitions && bytes < requestBytesMax) continue;
+    yield request;
+    request = [];
+    bytes = 0;
+  }
+  if (request.length > 0) yield request;
+}
+
+function someBatch(count: number, { bytesPerRecord }: Pick<BatchLoad, 'bytesPerRecord'>): Buffer {
+  const timestampMs = Date.now();
+  const records = Array.from({ length: count }, () => {
+    const codes = Array.from({ length: bytesPerRecord }, () =>
+      letters.charCodeAt(Math.floor(Math.random() * letters.length)),
+    );
+    return { key: null, value: Buffer.from(codes), timestampMs };
+  });
+  return encodeBatch(records, { codec: 'none' });
+}
+
+async function produce(link: BrokerLink, batches: readonly ProducePartition[]): Promise<void> {
+  const answers = await link.produce({ batches, timeoutMs });
+  const refused = answers.find(({ errorCode }) => errorCode !== 0);
+  if (refused === undefined) return;
+  const { topic, partition, errorCode } = refused;
+  throw new Error(`${topic}/${partition}: ${kafkaErrorName(errorCode)}`);
+}
