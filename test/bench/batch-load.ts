@@ -2,10 +2,10 @@
  * Fills a topic with batches of exactly so many records. Kafka's own load generator makes batches
  * by bytes and by time, and takes longer than anybody waits for many partitions of tiny ones.
  */
-import type { BrokerLink, ProducePartition } from '../../src/kafka/cluster.ts';
-import { kafkaErrorName } from '../../src/kafka/codes.ts';
+import type { ProducePartition } from '../../src/kafka/cluster.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { encodeBatch } from '../../src/records/build-batch.ts';
+import { write } from './write-batches.ts';
 
 export interface BatchLoad {
   readonly topic: string;
@@ -17,7 +17,6 @@ export interface BatchLoad {
 
 const requestBytesMax = 4 * 1024 * 1024;
 const requestsMax = 5;
-const timeoutMs = 30_000;
 const variants = 16;
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
@@ -25,12 +24,11 @@ const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 export async function loadBatches(cluster: KafkaCluster, load: BatchLoad): Promise<void> {
   const broker = [...(await cluster.metadata()).brokers.keys()][0] ?? 0;
   await using link = await cluster.openLink(broker, 'bench');
-  const underWay: Promise<void>[] = [];
-  for (const batches of requests(load)) {
-    underWay.push(produce(link, batches));
-    if (underWay.length >= requestsMax) await underWay.shift();
-  }
-  await Promise.all(underWay);
+  const left = requests(load);
+  const writers = Array.from({ length: requestsMax }, async () => {
+    for (const batches of left) await write(link, batches);
+  });
+  await Promise.all(writers);
 }
 
 function* requests({ topic, partitions, ...load }: BatchLoad): Iterable<ProducePartition[]> {
@@ -62,12 +60,4 @@ function someBatch(count: number, { bytesPerRecord }: Pick<BatchLoad, 'bytesPerR
     return { key: null, value: Buffer.from(codes), timestampMs };
   });
   return encodeBatch(records, { codec: 'none' });
-}
-
-async function produce(link: BrokerLink, batches: readonly ProducePartition[]): Promise<void> {
-  const answers = await link.produce({ batches, timeoutMs });
-  const refused = answers.find(({ errorCode }) => errorCode !== 0);
-  if (refused === undefined) return;
-  const { topic, partition, errorCode } = refused;
-  throw new Error(`${topic}/${partition}: ${kafkaErrorName(errorCode)}`);
 }

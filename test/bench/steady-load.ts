@@ -1,13 +1,11 @@
 /** A producer that writes at an even rate, over one connection, batches of any codec in turn. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { BrokerLink, ProducePartition } from '../../src/kafka/cluster.ts';
-import { kafkaErrorName } from '../../src/kafka/codes.ts';
+import { errorMessage } from '../../src/base/errors.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { until } from '../support/until.ts';
+import { write } from './write-batches.ts';
 
 const underWayMax = 32;
-const timeoutMs = 30_000;
-const attemptsMax = 100;
 
 export interface SteadyLoad {
   readonly topic: string;
@@ -37,32 +35,13 @@ export async function writeSteadily(
     }
     const batches = [{ topic, partition: written % partitions, batch: nextBatch() }];
     written += 1;
-    const sending: Promise<void> = produce(link, batches).then(
-      (error) => {
-        underWay.delete(sending);
-        if (error !== undefined) refused.push(error);
-      },
-      (error: unknown) => void refused.push(String(error)),
+    const sending: Promise<void> = write(link, batches).then(
+      () => void underWay.delete(sending),
+      (error: unknown) => void refused.push(errorMessage(error)),
     );
     underWay.add(sending);
   }
   await until('acknowledgements', () => underWay.size === 0 || refused.length > 0);
-  if (refused.length > 0) throw new Error(`${topic}: ${refused[0] ?? ''}`);
+  if (refused.length > 0) throw new Error(refused[0]);
   return written;
-}
-
-/** Again while a topic that was just made has no leader yet; undefined when it is written. */
-async function produce(
-  link: BrokerLink,
-  batches: readonly ProducePartition[],
-): Promise<string | undefined> {
-  for (let attempt = 1; ; attempt += 1) {
-    const [answer] = await link.produce({ batches, timeoutMs });
-    const { errorCode = -1, errorMessage = 'no answer' } = answer ?? {};
-    if (errorCode === 0) return undefined;
-    const name = kafkaErrorName(errorCode);
-    const isEarly = name === 'NOT_LEADER_OR_FOLLOWER' || name === 'UNKNOWN_TOPIC_OR_PARTITION';
-    if (!isEarly || attempt === attemptsMax) return `${name} ${errorMessage}`;
-    await sleep(50);
-  }
 }
