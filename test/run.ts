@@ -17,6 +17,7 @@ import { tap } from 'node:test/reporters';
 import { Scope } from '../src/base/scope.ts';
 import { openSandbox } from '../src/sandbox/open-sandbox.ts';
 import { kafkaVersions } from './support/clusters.ts';
+import { say } from './support/say.ts';
 import { testDeps } from './support/deps.ts';
 import { mergeRuns, type Outcome } from './support/merge-runs.ts';
 import { getTestClients } from './support/tools.ts';
@@ -50,10 +51,6 @@ function allTests(): string[] {
 function passOf(file: string): Pass {
   const folder = path.relative(path.join(root, 'test'), file).split(path.sep)[0] ?? '';
   return passes.find(({ folders }) => folders.includes(folder)) ?? passes[0]!;
-}
-
-function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 function build(): void {

@@ -5,6 +5,7 @@
 import type { ProducePartition } from '../../src/kafka/cluster.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { encodeBatch } from '../../src/records/build-batch.ts';
+import type { Codec } from '../../src/records/codecs.ts';
 import { write } from './write-batches.ts';
 
 export interface BatchLoad {
@@ -13,12 +14,18 @@ export interface BatchLoad {
   readonly bytesPerRecord: number;
   readonly partitions: number;
   readonly recordsPerBatch: number;
+  readonly codec: string;
 }
 
+const codecNames: readonly string[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const requestBytesMax = 4 * 1024 * 1024;
 const requestsMax = 5;
 const variants = 16;
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+
+export function isCodec(name: string): name is Codec {
+  return codecNames.includes(name);
+}
 
 /** Its one broker leads all partitions. */
 export async function loadBatches(cluster: KafkaCluster, load: BatchLoad): Promise<void> {
@@ -51,7 +58,10 @@ function* requests({ topic, partitions, ...load }: BatchLoad): Iterable<ProduceP
   if (request.length > 0) yield request;
 }
 
-function someBatch(count: number, { bytesPerRecord }: Pick<BatchLoad, 'bytesPerRecord'>): Buffer {
+type Kind = Pick<BatchLoad, 'bytesPerRecord' | 'codec'>;
+
+function someBatch(count: number, { bytesPerRecord, codec }: Kind): Buffer {
+  if (!isCodec(codec)) throw new Error(`no codec ${codec}; there are: ${codecNames.join(', ')}`);
   const timestampMs = Date.now();
   const records = Array.from({ length: count }, () => {
     const codes = Array.from({ length: bytesPerRecord }, () =>
@@ -59,5 +69,5 @@ function someBatch(count: number, { bytesPerRecord }: Pick<BatchLoad, 'bytesPerR
     );
     return { key: null, value: Buffer.from(codes), timestampMs };
   });
-  return encodeBatch(records, { codec: 'none' });
+  return encodeBatch(records, { codec });
 }

@@ -8,7 +8,8 @@ import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { usageOf } from './process-usage.ts';
 import { causeway } from './replicators.ts';
 import { spreadText, table } from './report.ts';
-import { say, type Load, type Stage } from './stage.ts';
+import { say } from '../support/say.ts';
+import type { Load, Stage } from './stage.ts';
 
 export interface CatchupPlan {
   readonly load: Load;

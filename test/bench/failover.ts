@@ -14,7 +14,8 @@ import { until } from '../support/until.ts';
 import { records } from './compare.ts';
 import { causeway, mirrorMaker, type Replicator, type Running } from './replicators.ts';
 import { spreadText, table } from './report.ts';
-import { say, type Stage } from './stage.ts';
+import { say } from '../support/say.ts';
+import type { Stage } from './stage.ts';
 import { readFileSync } from 'node:fs';
 
 export interface FailoverPlan {

@@ -16,8 +16,10 @@ import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { testDeps } from '../support/deps.ts';
 import { until } from '../support/until.ts';
+import { write } from './write-batches.ts';
 import { usageOf } from './process-usage.ts';
-import { say, versions } from './stage.ts';
+import { say } from '../support/say.ts';
+import { versions } from './stage.ts';
 
 export interface IdlePlan {
   readonly topics: number;
@@ -103,34 +105,28 @@ async function fill(sandbox: Sandbox, site: string, plan: IdlePlan): Promise<voi
     const refused = made.find(({ errorCode }) => errorCode !== 0);
     if (refused !== undefined) throw new Error(`${refused.name}: ${refused.errorMessage}`);
   }
-  await until(`records at ${site}`, () => appendEverywhere(cluster, names, plan), 60_000);
+  await until(`leaders at ${site}`, () => areLed(cluster, names, plan), 60_000);
+  const broker = [...(await cluster.metadata()).brokers.keys()][0] ?? 0;
+  await using link = await cluster.openLink(broker, 'bench');
+  const batch = encodeBatch([{ key: null, value: Buffer.from('idle'), timestampMs: Date.now() }]);
+  const partitions = Array.from({ length: plan.partitions }, (_, partition) => partition);
+  await write(
+    link,
+    names.flatMap((topic) => partitions.map((partition) => ({ topic, partition, batch }))),
+  );
   say(`${site}: ${plan.topics} topics x ${plan.partitions} partitions`);
 }
 
-async function appendEverywhere(
+async function areLed(
   cluster: KafkaCluster,
   topics: readonly string[],
   plan: IdlePlan,
 ): Promise<boolean> {
-  const { topics: found, brokers } = await cluster.metadata();
-  const areLed = topics.every((name) => {
+  const { topics: found } = await cluster.metadata();
+  return topics.every((name) => {
     const partitions = found.get(name)?.partitions ?? [];
     return partitions.length === plan.partitions && partitions.every(({ leader }) => leader >= 0);
   });
-  const broker = [...brokers.keys()][0];
-  if (!areLed || broker === undefined) return false;
-  const timestampMs = Date.now();
-  const batch = encodeBatch([{ key: null, value: Buffer.from('idle'), timestampMs }]);
-  await using link = await cluster.openLink(broker, 'bench');
-  const answers = await link.produce({
-    batches: topics.flatMap((topic) => {
-      return Array.from({ length: plan.partitions }, (_, partition) => {
-        return { topic, partition, batch };
-      });
-    }),
-    timeoutMs: 30_000,
-  });
-  return answers.every(({ errorCode }) => errorCode === 0);
 }
 
 async function copiedAll(
@@ -147,7 +143,6 @@ async function copiedAll(
       // The agent's own JSON, of the shape that its schema says.
       const { flows } = JSON.parse(answer.text) as AgentStatusJson;
       const partitions = flows.flatMap((flow) => flow.partitions);
-      // Filled more than once where a leader was late.
       const copied = partitions.filter(({ topic, state, position }) => {
         return topic.startsWith(topicPrefix) && state === 'copying' && position !== '0';
       });

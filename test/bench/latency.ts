@@ -8,7 +8,8 @@ import { decodeBatches } from '../../src/records/decode-records.ts';
 import { usageOf } from './process-usage.ts';
 import type { Replicator } from './replicators.ts';
 import { spreadText, table } from './report.ts';
-import { say, type Stage } from './stage.ts';
+import { say } from '../support/say.ts';
+import type { Stage } from './stage.ts';
 import { writeSteadily } from './steady-load.ts';
 
 export interface LatencyPlan {

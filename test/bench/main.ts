@@ -14,12 +14,14 @@ import { failoverTable, measureFailovers, movers } from './failover.ts';
 import { measureIdle, settleMs } from './idle.ts';
 import { measurePositions, positionsTable, type PositionsFigures } from './positions.ts';
 import { latency } from './latency.ts';
-import { isCodec, soak } from './soak.ts';
+import { isCodec } from './batch-load.ts';
+import { soak } from './soak.ts';
 import { offsetMaps } from './offsets.ts';
 import { hottest, profile, profileBetween, profileIn } from './profile.ts';
 import { chosenReplicators, type Replicator } from './replicators.ts';
 import { idleTable, publish, throughputTable } from './report.ts';
-import { say, Stage, type Load } from './stage.ts';
+import { say } from '../support/say.ts';
+import { Stage, type Load } from './stage.ts';
 import { measureAll } from './throughput.ts';
 
 const help = `npm run bench -- [WORK] [options]
@@ -157,17 +159,13 @@ async function throughput(): Promise<void> {
   tell(throughputTable(all, 'MM2 tuned'));
 }
 
-/** Of records without key: what one takes in a batch besides its value. */
-const recordOverhead = 12;
-
 async function growth(): Promise<void> {
   const [load] = loads();
   if (load === undefined) return;
   const all = values['partition-counts'].split(',').flatMap((partitions) =>
     values['batch-records'].split(',').map((count) => {
-      const batchBytes = Number(count) * (load.bytesPerRecord + recordOverhead);
       const topic = `load-${partitions}-${count}`;
-      const shape = { partitions: Number(partitions), recordsPerBatch: Number(count), batchBytes };
+      const shape = { partitions: Number(partitions), recordsPerBatch: Number(count) };
       return { ...load, ...shape, topic };
     }),
   );

@@ -19,7 +19,8 @@ import { testDeps } from '../support/deps.ts';
 import { makeTopic } from '../support/topics.ts';
 import { until } from '../support/until.ts';
 import { usageOf } from './process-usage.ts';
-import { say, versions } from './stage.ts';
+import { say } from '../support/say.ts';
+import { versions } from './stage.ts';
 
 export interface PositionsPlan {
   readonly groups: number;

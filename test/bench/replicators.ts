@@ -13,7 +13,8 @@ import {
 import { tied } from '../../src/sandbox/run-program.ts';
 import { AgentProcess } from '../support/agent-process.ts';
 import { javaWithKafka } from '../support/tools.ts';
-import { say, versions, type Stage } from './stage.ts';
+import { say } from '../support/say.ts';
+import { versions, type Stage } from './stage.ts';
 
 export interface Running {
   readonly pid: number;

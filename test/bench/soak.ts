@@ -8,7 +8,8 @@ import type { Codec } from '../../src/records/codecs.ts';
 import { usageOf } from './process-usage.ts';
 import { causeway } from './replicators.ts';
 import { table } from './report.ts';
-import { say, type Stage } from './stage.ts';
+import { say } from '../support/say.ts';
+import type { Stage } from './stage.ts';
 import { writeSteadily } from './steady-load.ts';
 
 export interface SoakPlan {
@@ -28,17 +29,12 @@ interface Sample {
   readonly behind: number;
 }
 
-const codecNames: readonly string[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 const topic = 'load-soak';
 const recordsPerBatch = 100;
 const variants = 8;
 const minutesPerRow = 10;
 const retention = { 'retention.bytes': '134217728', 'segment.bytes': '33554432' };
 const catchUpMsMax = 60_000;
-
-export function isCodec(name: string): name is Codec {
-  return codecNames.includes(name);
-}
 
 export async function soak(stage: Stage, plan: SoakPlan): Promise<string> {
   await stage.makeTopic(topic, plan.partitions, retention);

@@ -10,6 +10,7 @@ import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
 import { openSandbox, type SiteRequest } from '../../src/sandbox/open-sandbox.ts';
 import type { Sandbox } from '../../src/sandbox/sandbox.ts';
 import { testDeps } from '../support/deps.ts';
+import { say } from '../support/say.ts';
 import { javaWithKafka, runClient } from '../support/tools.ts';
 import { until } from '../support/until.ts';
 import { loadBatches } from './batch-load.ts';
@@ -25,12 +26,8 @@ export interface Load {
   readonly partitions: number;
   /** Of the Java producer, in bytes. */
   readonly batchBytes: number;
-  /** Exactly, instead, when that is what is looked at; uncompressed. */
+  /** Exactly, instead, when that is what is looked at. */
   readonly recordsPerBatch?: number;
-}
-
-export function say(text: string): void {
-  process.stderr.write(`${text}\n`);
 }
 
 export class Stage implements AsyncDisposable {
@@ -77,28 +74,35 @@ export class Stage implements AsyncDisposable {
     const { topic, records, partitions, recordsPerBatch } = load;
     await this.makeTopic(topic, partitions);
     say(`loading ${topic}: ${records} records of ${load.bytesPerRecord} B, ${load.codec}`);
-    if (recordsPerBatch === undefined) await this.#generate(load);
-    else await loadBatches(this.east, { ...load, recordsPerBatch });
+    if (recordsPerBatch !== undefined) {
+      await loadBatches(this.east, { ...load, recordsPerBatch });
+    }
+    const said = recordsPerBatch === undefined ? await this.#generate(load) : '';
     const end = await this.end('east', topic);
-    if (end !== records) throw new Error(`${topic}: ${end} of ${records} loaded`);
+    if (end !== records) throw new Error(`${topic}: ${end} of ${records} loaded: ${said}`);
   }
 
-  /** By Kafka's own load generator. */
-  async #generate({ topic, records, bytesPerRecord, codec, batchBytes }: Load): Promise<void> {
+  /** By Kafka's own load generator. Returns what it said last. */
+  async #generate({ topic, records, bytesPerRecord, codec, batchBytes }: Load): Promise<string> {
     const [java, ...args] = await javaWithKafka(versions.east);
     const properties = [
       `bootstrap.servers=${this.sandbox.site('east').brokers.join(',')}`,
       `compression.type=${codec}`,
       `batch.size=${batchBytes}`,
       'linger.ms=5',
-      'buffer.memory=67108864',
+      // Thousands of tiny batches wait for each other longer than the usual two minutes.
+      'delivery.timeout.ms=600000',
+      // Of tiny batches fewer bytes, or their objects fill the heap.
+      `buffer.memory=${Math.min(2 ** 26, Math.max(2 ** 20, batchBytes * 10_000))}`,
     ];
     const producer = 'org.apache.kafka.tools.ProducerPerformance';
     const sizes = ['--num-records', String(records), '--record-size', String(bytesPerRecord)];
     const rest = ['--throughput', '-1', '--producer-props', ...properties];
     const command = [...args, producer, '--topic', topic, ...sizes, ...rest];
     const { code, lines } = await runClient(java, command, loadMsMax);
-    if (code !== 0) throw new Error(`${topic} is not loaded: ${lines.slice(-5).join('; ')}`);
+    const said = lines.slice(-5).join('; ');
+    if (code !== 0) throw new Error(`${topic} is not loaded: ${said}`);
+    return said;
   }
 
   async makeTopic(

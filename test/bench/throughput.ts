@@ -5,7 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { usageOf } from './process-usage.ts';
 import type { Replicator } from './replicators.ts';
-import { say, type Load, type Stage } from './stage.ts';
+import { say } from '../support/say.ts';
+import type { Load, Stage } from './stage.ts';
 
 export interface Measured {
   readonly replicator: string;

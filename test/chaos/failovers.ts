@@ -9,7 +9,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { MemberClient } from '../support/steady-member.ts';
 import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
-import { count, oneOf, script, toStderr } from '../support/script.ts';
+import { say } from '../support/say.ts';
+import { count, oneOf, script } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { makeTopic } from '../support/topics.ts';
 import { until } from '../support/until.ts';
@@ -173,7 +174,7 @@ if (process.argv[1]?.endsWith('failovers.ts') === true) {
     .option('--state <file>', 'what was counted; with it a run that was ended goes on')
     .parse()
     .opts<Omit<FailoversOptions, 'stateFile'> & { state?: string }>();
-  const totals = await failovers({ ...given, stateFile: given.state }, toStderr);
+  const totals = await failovers({ ...given, stateFile: given.state }, say);
   process.stdout.write(`${JSON.stringify(totals, null, 1)}\n`);
   process.exit(isKept(totals) ? 0 : 1);
 }

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SandboxSite } from '../../src/sandbox/sandbox.ts';
 import { moveLeaders } from '../support/broker-orders.ts';
 import { Load } from '../support/load.ts';
-import { count, oneOf, script, toStderr } from '../support/script.ts';
+import { say } from '../support/say.ts';
+import { count, oneOf, script } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { lanes, type Carried } from './copied-log.ts';
 import { fillDisk } from './small-disk.ts';
@@ -134,7 +135,7 @@ if (process.argv[1]?.endsWith('faults.ts') === true) {
   const faults = allFaults.filter(([act, site]) => act.includes(only) && site.includes(given.site));
   if (faults.length === 0) command.error(`error: no fault '${only}' at a site '${given.site}'`);
   const options = { seed, freezeMs: freezeSeconds * 1_000, lane, faults };
-  const reading = await causeFaults(options, toStderr);
+  const reading = await causeFaults(options, say);
   process.stdout.write(`${JSON.stringify(reading, null, 1)}\n`);
   process.exit(isClean(reading) ? 0 : 1);
 }

@@ -9,7 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentProcess } from '../support/agent-process.ts';
 import { Load } from '../support/load.ts';
 import { lanes, type Carried } from './copied-log.ts';
-import { count, oneOf, script, toStderr } from '../support/script.ts';
+import { say } from '../support/say.ts';
+import { count, oneOf, script } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { isClean, topic, TormentedMesh, type Reading, type Say } from './tormented-mesh.ts';
 
@@ -98,7 +99,7 @@ if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
   const { kills, seed, brokers, freezeSeconds, lane } = given;
   const shape = { kills, seed, brokers: brokers === '3' ? 3 : 1, lane } as const;
   const options = { ...shape, freezeMs: freezeSeconds * 1_000 };
-  const reading = await killAgents(options, toStderr);
+  const reading = await killAgents(options, say);
   process.stdout.write(`${JSON.stringify({ ...options, ...reading }, null, 1)}\n`);
   process.exit(isClean(reading) ? 0 : 1);
 }

@@ -11,7 +11,8 @@ import { InvalidArgumentError } from 'commander';
 import { siteName } from '../../src/base/ids.ts';
 import type { TranslatedPosition } from '../../src/groups/answer.ts';
 import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
-import { count, script, toStderr } from '../support/script.ts';
+import { say } from '../support/say.ts';
+import { count, script } from '../support/script.ts';
 import { until } from '../support/until.ts';
 import { kinds, OracleStage, type Born, type Kind } from './oracle-stage.ts';
 
@@ -353,11 +354,10 @@ export function isTrue({ kinds: all, underLoad, breaches }: OracleReport): boole
 }
 
 function kindsOf(text: string): readonly Kind[] {
-  return text.split(',').map((name) => {
-    const found = kinds.find((kind) => kind === name);
-    if (found !== undefined) return found;
-    throw new InvalidArgumentError(`Found ${name}, wanted some of ${kinds.join()}.`);
-  });
+  const wanted = text.split(',');
+  const unknown = wanted.filter((one) => !kinds.some((kind) => kind === one));
+  if (unknown.length === 0) return kinds.filter((kind) => wanted.includes(kind));
+  throw new InvalidArgumentError(`Found ${unknown.join()}, wanted some of ${kinds.join()}.`);
 }
 
 if (process.argv[1]?.endsWith('oracle.ts') === true) {
@@ -370,7 +370,7 @@ if (process.argv[1]?.endsWith('oracle.ts') === true) {
     .option('--records <n>', 'of each log', count, 10_000)
     .option('--kills <n>', 'of agents', count, 3)
     .parse();
-  const report = await consultOracle(given.opts<OracleOptions>(), toStderr);
+  const report = await consultOracle(given.opts<OracleOptions>(), say);
   process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
   process.exit(isTrue(report) ? 0 : 1);
 }

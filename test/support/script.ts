@@ -15,7 +15,3 @@ export function count(text: string): number {
 export function oneOf(flags: string, about: string, choices: readonly string[]): Option {
   return new Option(flags, about).choices(choices).default(choices[0]);
 }
-
-export function toStderr(text: string): void {
-  process.stderr.write(`${text}\n`);
-}
