@@ -123,6 +123,8 @@ async function appendForTheCleaner(cluster: KafkaCluster, topic: string): Promis
 
 for (const { from, to, lane, reader } of directions) {
   const settings = { lane: only(lane) };
+  // Else a limit that a test lowers would be raised again, to what the source allows.
+  const kept = { ...settings, sync: { configs: false, acls: false } } as const;
   describe(`logs of every kind, ${from}->${to}, lane ${lane}`, () => {
     test('a compacted log: holes, emptied batches, tombstones, delete horizons', async () => {
       await using source = await openTestCluster(from);
@@ -246,7 +248,7 @@ for (const { from, to, lane, reader } of directions) {
       const topic = uniqueName('split');
       const remote = `${from}.${topic}`;
       await makeTopic(source, topic, 1, { 'max.message.bytes': '200000' });
-      await using running = await startFlow({ from, to, topics: topic, settings });
+      await using running = await startFlow({ from, to, topics: topic, settings: kept });
       await remoteTopic(target, remote);
       const append = async (): Promise<void> => {
         // Stamps make them several times larger than they are here.
@@ -275,8 +277,6 @@ for (const { from, to, lane, reader } of directions) {
       const remote = `${from}.${topic}`;
       await makeTopic(source, topic, 2);
       const timings = { retryDelayMsMax: 1_000 };
-      // Else the limit would be raised again, to what the source allows.
-      const kept = { ...settings, sync: { configs: false, acls: false } } as const;
       await using running = await startFlow({ from, to, topics: topic, timings, settings: kept });
       await remoteTopic(target, remote);
       await setBytesMax(target, remote, 100_000);
