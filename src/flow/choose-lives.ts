@@ -51,13 +51,12 @@ export function chooseLives(
  * How many partitions the source topic had when it was first looked at: whatever was written to
  * those added since is new to the flow, wherever it starts.
  */
-function firstPartitions({ flow, topic }: CopyKey, topicId: string, context: FlowContext): number {
-  const partitions = context.source.topic(topic)?.partitions ?? [];
-  const known = partitions.flatMap(({ partition }) => {
-    const found = context.journal.get({ flow, topic, partition });
-    return found?.sourceTopicId === topicId ? [found.partitionsAtStart ?? Infinity] : [];
-  });
-  return Math.min(partitions.length, ...known);
+function firstPartitions(key: CopyKey, topicId: string, context: FlowContext): number {
+  let first = context.source.topic(key.topic)?.partitions.length ?? 0;
+  for (const { sourceTopicId, partitionsAtStart } of context.journal.ofTopic(key)) {
+    if (sourceTopicId === topicId) first = Math.min(first, partitionsAtStart ?? first);
+  }
+  return first;
 }
 
 /** The life that begins where the source's log is another from there on. */

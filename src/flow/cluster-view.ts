@@ -9,14 +9,20 @@ import type { Log } from '../base/log.ts';
 import type {
   Cluster,
   ClusterMetadata,
+  ListedOffset,
   PartitionMetadata,
   TopicMetadata,
+  TopicPartition,
 } from '../kafka/cluster.ts';
+import { AskedTogether } from './asked-together.ts';
 
 const staleRefreshMsMin = 200;
 
 export class ClusterView {
   readonly cluster: Cluster;
+  /** Where logs begin and end. */
+  readonly starts: AskedTogether<TopicPartition, ListedOffset>;
+  readonly ends: AskedTogether<TopicPartition, ListedOffset>;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #refreshMs: number;
@@ -33,6 +39,10 @@ export class ClusterView {
     this.#untilRefresh = new Pause(options.clock);
     this.#log = options.log;
     this.#refreshMs = options.refreshMs;
+    const leader = (topic: string, partition: number): number | undefined =>
+      this.leader(topic, partition);
+    this.starts = new AskedTogether(leader, (logs) => cluster.listOffsets(logs, 'earliest'));
+    this.ends = new AskedTogether(leader, (logs) => cluster.listOffsets(logs, 'latest'));
   }
 
   get current(): ClusterMetadata | undefined {

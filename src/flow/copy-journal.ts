@@ -32,8 +32,12 @@ export interface CopyKey {
 
 const keyPrefix = 'copy/1/';
 
+function topicText({ flow, topic }: Omit<CopyKey, 'partition'>): string {
+  return `${flow}/${topic}`;
+}
+
 function keyText(key: CopyKey): string {
-  return `${keyPrefix}${key.flow}/${key.topic}/${key.partition}`;
+  return `${keyPrefix}${topicText(key)}/${key.partition}`;
 }
 
 function parseValue(key: string, value: Buffer): CopyRecord {
@@ -64,7 +68,8 @@ function parseValue(key: string, value: Buffer): CopyRecord {
 }
 
 export class CopyJournal {
-  readonly #records = new Map<string, CopyRecord>();
+  /** By flow and topic, then by partition. */
+  readonly #records = new Map<string, Map<number, CopyRecord>>();
   readonly #append: (records: readonly StateRecord[]) => Promise<void>;
 
   constructor(append: (records: readonly StateRecord[]) => Promise<void>) {
@@ -72,7 +77,12 @@ export class CopyJournal {
   }
 
   get(key: CopyKey): CopyRecord | undefined {
-    return this.#records.get(keyText(key));
+    return this.#records.get(topicText(key))?.get(key.partition);
+  }
+
+  /** Of all partitions of the topic that there are any of. */
+  ofTopic(key: Omit<CopyKey, 'partition'>): Iterable<CopyRecord> {
+    return this.#records.get(topicText(key))?.values() ?? [];
   }
 
   /** Resolves when stored: only then may what it allows be done. */
@@ -81,15 +91,22 @@ export class CopyJournal {
       typeof value === 'bigint' ? value.toString() : value,
     );
     await this.#append([{ key: Buffer.from(keyText(key)), value: Buffer.from(text) }]);
-    this.#records.set(keyText(key), record);
+    this.#set(topicText(key), key.partition, record);
   }
 
   /** Takes in a record of the state topic; false when it is not of this kind. */
   load(record: StateRecord): boolean {
     const key = record.key.toString('utf8');
     if (!key.startsWith(keyPrefix)) return false;
-    if (record.value === null) this.#records.delete(key);
-    else this.#records.set(key, parseValue(key, record.value));
+    const at = key.lastIndexOf('/');
+    const [topic, partition] = [key.slice(keyPrefix.length, at), Number(key.slice(at + 1))];
+    if (record.value === null) this.#records.get(topic)?.delete(partition);
+    else this.#set(topic, partition, parseValue(key, record.value));
     return true;
+  }
+
+  #set(topic: string, partition: number, record: CopyRecord): void {
+    const records = this.#records.get(topic) ?? new Map<number, CopyRecord>();
+    this.#records.set(topic, records.set(partition, record));
   }
 }

@@ -27,7 +27,7 @@ import { TargetWriter } from './target-writer.ts';
 import { TopicOwnership } from './topic-ownership.ts';
 import { TopicUpkeep, type CarriedTopic } from './topic-upkeep.ts';
 
-const takeOversMax = 16;
+const takeOversMax = 32;
 const meterMs = 1_000;
 /** Meter readings between two looks at the ends of what is not being fetched. */
 const idleEndsEvery = 5;

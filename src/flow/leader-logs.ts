@@ -1,28 +1,26 @@
 /**
- * Questions to the leaders of one cluster about their logs, gathered so that a broker that took
- * over a thousand partitions is asked once.
+ * What the leaders of one cluster say of their logs: where epochs end, and whether batches are
+ * there.
  */
-import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { EpochEnd, EpochQuestion, TopicPartition } from '../kafka/cluster.ts';
 import { refusal } from '../kafka/convert-error.ts';
 import { batchAt, completeBatches, readOffset } from '../records/batch-header.ts';
+import { AskedTogether } from './asked-together.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { EpochAnswer, LeaderLog } from './epoch-chain.ts';
-
-interface Waiting {
-  readonly question: EpochQuestion;
-  readonly resolve: (end: EpochEnd | undefined) => void;
-  readonly reject: (error: MeshError) => void;
-}
 
 const lookBytes = 64 * 1024;
 
 export class LeaderLogs {
   readonly #view: ClusterView;
-  readonly #waiting: Waiting[] = [];
+  readonly #epochs: AskedTogether<EpochQuestion, EpochEnd>;
 
   constructor(view: ClusterView) {
     this.#view = view;
+    this.#epochs = new AskedTogether(
+      (topic, partition) => view.leader(topic, partition),
+      (questions) => view.cluster.epochEnds(questions),
+    );
   }
 
   /**
@@ -38,35 +36,10 @@ export class LeaderLogs {
   }
 
   async #ask(question: EpochQuestion): Promise<EpochAnswer> {
-    const end = await new Promise<EpochEnd | undefined>((resolve, reject) => {
-      this.#waiting.push({ question, resolve, reject });
-      if (this.#waiting.length === 1) queueMicrotask(() => void this.#flush());
-    });
+    const end = await this.#epochs.ask(question);
     if (end?.errorCode === 0) return { epoch: end.epoch, end: Number(end.endOffset) };
     const what = `leader epochs of ${question.topic}/${question.partition}`;
     throw refusal(this.#view.cluster.name, what, end?.errorCode ?? -1);
-  }
-
-  /** By leader: one that does not answer holds up no others. */
-  async #flush(): Promise<void> {
-    const byLeader = new Map<number, Waiting[]>();
-    for (const one of this.#waiting.splice(0)) {
-      const { topic, partition } = one.question;
-      const leader = this.#view.leader(topic, partition) ?? -1;
-      byLeader.set(leader, [...(byLeader.get(leader) ?? []), one]);
-    }
-    await Promise.all([...byLeader.values()].map((some) => this.#askLeader(some)));
-  }
-
-  async #askLeader(waiting: readonly Waiting[]): Promise<void> {
-    try {
-      const ends = await this.#view.cluster.epochEnds(waiting.map(({ question }) => question));
-      const byName = new Map(ends.map((end) => [nameOf(end), end]));
-      for (const { question, resolve } of waiting) resolve(byName.get(nameOf(question)));
-    } catch (thrown) {
-      const error = isMeshError(thrown) ? thrown : new MeshError('defect', errorMessage(thrown));
-      for (const { reject } of waiting) reject(error);
-    }
   }
 
   async #hasBatchIn(
@@ -108,10 +81,6 @@ function touches(records: Buffer, from: number, to: number): boolean {
     if (last >= from) return base < to;
   }
   return false;
-}
-
-function nameOf({ topic, partition }: TopicPartition): string {
-  return `${topic}/${partition}`;
 }
 
 function pick({ topic, partition }: TopicPartition): TopicPartition {

@@ -17,10 +17,10 @@ export interface LogEnds {
 export async function readEnds(id: CopyTarget, context: FlowContext): Promise<LogEnds> {
   const { source, target } = context;
   const [sourceStart, sourceEnd, targetStart, targetEnd] = await Promise.all([
-    readEnd(source, id.topic, id.partition, 'earliest'),
-    readEnd(source, id.topic, id.partition, 'latest'),
-    readEnd(target, id.remoteTopic, id.partition, 'earliest'),
-    readEnd(target, id.remoteTopic, id.partition, 'latest'),
+    readEnd(source, id.topic, id.partition, 'starts'),
+    readEnd(source, id.topic, id.partition, 'ends'),
+    readEnd(target, id.remoteTopic, id.partition, 'starts'),
+    readEnd(target, id.remoteTopic, id.partition, 'ends'),
   ]);
   return { sourceStart, sourceEnd, targetStart, targetEnd };
 }
@@ -30,22 +30,22 @@ export function readSourceEnd(
   partition: number,
   context: FlowContext,
 ): Promise<number> {
-  return readEnd(context.source, topic, partition, 'latest');
+  return readEnd(context.source, topic, partition, 'ends');
 }
 
 export function readTargetEnd(id: CopyTarget, context: FlowContext): Promise<number> {
-  return readEnd(context.target, id.remoteTopic, id.partition, 'latest');
+  return readEnd(context.target, id.remoteTopic, id.partition, 'ends');
 }
 
 async function readEnd(
-  { cluster }: ClusterView,
+  view: ClusterView,
   topic: string,
   partition: number,
-  spec: 'earliest' | 'latest',
+  which: 'starts' | 'ends',
 ): Promise<number> {
-  const [found] = await cluster.listOffsets([{ topic, partition }], spec);
+  const found = await view[which].ask({ topic, partition });
   if (found?.errorCode === 0) return Number(found.offset);
-  throw refusal(cluster.name, `offsets of ${topic}/${partition}`, found?.errorCode ?? -1);
+  throw refusal(view.cluster.name, `offsets of ${topic}/${partition}`, found?.errorCode ?? -1);
 }
 
 /**

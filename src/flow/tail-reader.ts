@@ -10,7 +10,7 @@ import type { FlowContext } from './flow-context.ts';
 import type { LinkShelf } from './link-shelf.ts';
 import { findCopies, TailFound, type CopyFilter } from './tail-found.ts';
 
-const fetchBytes = 4 * 1024 * 1024;
+const fetchBytes = 2 * 1024 * 1024;
 const windowFirst = 1_000;
 const windowGrowth = 8;
 

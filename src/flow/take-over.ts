@@ -152,7 +152,7 @@ function transactionalIdOf(id: CopyTarget, { topology, settings }: FlowContext):
 }
 
 async function fenceOthers(
-  { id, key, context, signal }: Work,
+  { id, key, context, ends, signal }: Work,
   lives: Lives,
 ): Promise<{ fence: Fence; record: CopyRecord }> {
   const { journal, target } = context;
@@ -163,6 +163,7 @@ async function fenceOthers(
       topic: id.remoteTopic,
       partition: id.partition,
       transactionalId: transactionalIdOf(id, context),
+      targetEnd: ends.targetEnd,
       onProducerId: async (producerId) => {
         if (!record.producerIds.includes(producerId)) {
           if (record.producerIds.length > 0) noteFenceChanged(id, key, context);

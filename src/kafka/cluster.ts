@@ -117,6 +117,8 @@ export interface BrokerLink extends AsyncDisposable {
 
 export interface FenceRequest extends TopicPartition {
   readonly transactionalId: string;
+  /** Where the log ended a moment ago, when that is known: it is looked up else. */
+  readonly targetEnd?: number;
   /** Called with the id before anything is written with it: stores it, so that the tail is ours. */
   readonly onProducerId: (producerId: bigint, producerEpoch: number) => Promise<void>;
 }

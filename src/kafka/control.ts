@@ -26,6 +26,8 @@ interface Address {
 type CoordinatorKind = 'group' | 'transaction';
 
 const attemptsMax = 12;
+/** Of connections for transactions, each step of which a broker stores before it answers. */
+const transactionLanes = 3;
 
 export class Control implements AsyncDisposable {
   readonly settings: ClusterSettings;
@@ -76,8 +78,9 @@ export class Control implements AsyncDisposable {
     throw last;
   }
 
-  async toBroker<T>(brokerId: number, request: ApiRequest<T>): Promise<T> {
-    return this.#send(await this.#address(brokerId), request);
+  /** @param lane of several connections to it, so that not all wait for each other */
+  async toBroker<T>(brokerId: number, request: ApiRequest<T>, lane = 0): Promise<T> {
+    return this.#send(await this.#address(brokerId), request, lane);
   }
 
   async eachBroker<T>(request: ApiRequest<T>): Promise<T[]> {
@@ -109,7 +112,7 @@ export class Control implements AsyncDisposable {
       const name = `${kind}/${key}`;
       try {
         const brokerId = this.#coordinators.get(name) ?? (await this.#find(kind, key));
-        const answer = await this.toBroker(brokerId, request);
+        const answer = await this.toBroker(brokerId, request, laneOf(kind, key));
         const code = codeOf(answer);
         if (!isCoordinatorElsewhere(code)) return answer;
         throw refusal(this.name, request.apiName, code);
@@ -166,8 +169,8 @@ export class Control implements AsyncDisposable {
     });
   }
 
-  async #send<T>(address: Address, request: ApiRequest<T>): Promise<T> {
-    const wire = await this.#wire(address);
+  async #send<T>(address: Address, request: ApiRequest<T>, lane = 0): Promise<T> {
+    const wire = await this.#wire(address, lane);
     try {
       return await wire.request(request);
     } catch (error) {
@@ -175,13 +178,13 @@ export class Control implements AsyncDisposable {
       // that was silent would be so again.
       const isSilent = isMeshError(error) && error.details['isSilent'] === true;
       if (wire.isOpen || this.#isClosed || isSilent) throw error;
-      return (await this.#wire(address)).request(request);
+      return (await this.#wire(address, lane)).request(request);
     }
   }
 
-  async #wire(address: Address): Promise<Wire> {
+  async #wire(address: Address, lane = 0): Promise<Wire> {
     if (this.#isClosed) throw new MeshError('aborted', `${this.name}: closed`);
-    const key = `${address.host}:${address.port}`;
+    const key = `${address.host}:${address.port}/${lane}`;
     const known = this.#wires.get(key);
     const wire = await known?.catch(() => undefined);
     if (wire?.isOpen === true) return wire;
@@ -192,4 +195,11 @@ export class Control implements AsyncDisposable {
     if (opening === undefined) throw new MeshError('aborted', `${this.name}: closed`);
     return opening;
   }
+}
+
+function laneOf(kind: CoordinatorKind, key: string): number {
+  if (kind === 'group') return 0;
+  let hash = 0;
+  for (let at = 0; at < key.length; at += 1) hash = (hash * 31 + key.charCodeAt(at)) >>> 0;
+  return 1 + (hash % transactionLanes);
 }

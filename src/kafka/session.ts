@@ -26,6 +26,8 @@ import { Control } from './control.ts';
 import { emptyTransaction, fence, type FenceParts } from './fence.ts';
 import * as groups from './groups.ts';
 import type { ClusterSettings } from './open-wire.ts';
+import { LeaderBook } from './leader-book.ts';
+import { MarkerWatch } from './marker-watch.ts';
 import { epochEndsRequest } from './requests/leader-epoch.ts';
 import { listOffsetsRequest, topicErrorRequest } from './requests/metadata.ts';
 
@@ -47,12 +49,16 @@ export async function openCluster(settings: ClusterSettings, deps: Deps): Promis
 
 export class KafkaCluster implements Cluster {
   readonly control: Control;
-  /** Leaders as last seen, for fences: dropped when they prove stale. */
-  readonly #leaders = new Map<string, number>();
+  readonly #leaders: LeaderBook;
+  readonly #markers: MarkerWatch;
   readonly #fenceLinks = new Map<number, Promise<BrokerLink>>();
 
   constructor(control: Control) {
     this.control = control;
+    const read = (topics: readonly string[]): Promise<ClusterMetadata> => control.metadata(topics);
+    this.#leaders = new LeaderBook(read, control.deps.clock);
+    const link = (brokerId: number): Promise<BrokerLink> => this.#fenceLink(brokerId);
+    this.#markers = new MarkerWatch(control.name, link, control.deps);
   }
 
   get name(): string {
@@ -104,7 +110,11 @@ export class KafkaCluster implements Cluster {
   fence(request: FenceRequest, signal?: AbortSignal): Promise<Fence> {
     return retry(
       this.control.deps.clock,
-      { ...leaderRetry, isRetriable: isStaleLeader },
+      {
+        ...leaderRetry,
+        isRetriable: isStaleLeader,
+        onRetry: () => this.#leaders.forget([request.topic]),
+      },
       () => fence(this.#fenceParts(), request, signal),
       signal,
     );
@@ -193,18 +203,37 @@ export class KafkaCluster implements Cluster {
     await this.control[Symbol.asyncDispose]();
   }
 
-  /** One request to each leader. `unasked` answers for partitions that are not there or have none. */
-  async #askLeaders<Q extends TopicPartition, A>(
+  /**
+   * One request to each leader; a second one where the leader proves to be another by now.
+   * `unasked` answers for partitions that are not there or have none.
+   */
+  async #askLeaders<Q extends TopicPartition, A extends { readonly errorCode: number }>(
+    questions: readonly Q[],
+    request: (some: readonly Q[]) => ApiRequest<readonly A[]>,
+    unasked: (question: Q, errorCode: number) => A,
+  ): Promise<readonly A[]> {
+    const topics = questions.map(({ topic }) => topic);
+    try {
+      const answers = await this.#askOnce(questions, request, unasked);
+      if (!answers.some(({ errorCode }) => isLeaderElsewhere(errorCode))) return answers;
+    } catch (error) {
+      this.#leaders.forget(topics);
+      throw error;
+    }
+    this.#leaders.forget(topics);
+    return this.#askOnce(questions, request, unasked);
+  }
+
+  async #askOnce<Q extends TopicPartition, A>(
     questions: readonly Q[],
     request: (some: readonly Q[]) => ApiRequest<readonly A[]>,
     unasked: (question: Q, errorCode: number) => A,
   ): Promise<readonly A[]> {
     const byLeader = new Map<number, Q[]>();
     const answers: A[] = [];
-    const topics = [...new Set(questions.map(({ topic }) => topic))];
-    const metadata = await this.control.metadata(topics);
+    const leaders = await this.#leaders.of(questions.map(({ topic }) => topic));
     for (const one of questions) {
-      const leader = metadata.topics.get(one.topic)?.partitions[one.partition]?.leader;
+      const leader = leaders.get(one.topic)?.[one.partition];
       const some = byLeader.get(leader ?? -1);
       if (leader === undefined || leader < 0)
         answers.push(unasked(one, leader === undefined ? 3 : 5));
@@ -221,23 +250,16 @@ export class KafkaCluster implements Cluster {
     return {
       control: this.control,
       leader: (partition) => this.#leader(partition),
-      link: (brokerId) => this.#fenceLink(brokerId),
+      markers: this.#markers,
     };
   }
 
   async #leader({ topic, partition }: TopicPartition): Promise<number> {
-    const key = `${topic}/${partition}`;
-    const known = this.#leaders.get(key);
-    if (known !== undefined) return known;
-    const metadata = await this.control.metadata([topic]);
-    const found = metadata.topics.get(topic)?.partitions[partition]?.leader ?? -1;
-    if (found < 0) {
-      throw new MeshError('kafka_unavailable', `${key} of ${this.name} has no leader just now`);
-    }
-    this.#leaders.set(key, found);
-    // Long enough for one fence; leaders move.
-    this.control.deps.clock.after(2_000, () => this.#leaders.delete(key));
-    return found;
+    const found = (await this.#leaders.of([topic])).get(topic)?.[partition] ?? -1;
+    if (found >= 0) return found;
+    this.#leaders.forget([topic]);
+    const text = `${topic}/${partition} of ${this.name} has no leader just now`;
+    throw new MeshError('kafka_unavailable', text);
   }
 
   async #fenceLink(brokerId: number): Promise<BrokerLink> {

@@ -49,7 +49,7 @@ const help = `npm run bench -- [WORK] [options]
 
 For growth, besides records, of which the first counts, and runs:
   --partition-counts 4,64,1000
-  --batch-records 1,16,500  records in a batch of the source
+  --batch-records 1,16,500  records in a batch of the source; profile takes one such count too
 
 For latency:
   --rates 500,20000         records a second; besides sizes, replicators, runs and seconds
@@ -94,7 +94,7 @@ const { values, positionals } = parseArgs({
     runs: { type: 'string', default: '3' },
     partitions: { type: 'string' },
     'partition-counts': { type: 'string', default: '4,64,1000' },
-    'batch-records': { type: 'string', default: '1,16,500' },
+    'batch-records': { type: 'string' },
     rates: { type: 'string', default: '500,20000' },
     minutes: { type: 'string', default: '60' },
     'round-trip': { type: 'string', default: '80' },
@@ -163,7 +163,7 @@ async function growth(): Promise<void> {
   const [load] = loads();
   if (load === undefined) return;
   const all = values['partition-counts'].split(',').flatMap((partitions) =>
-    values['batch-records'].split(',').map((count) => {
+    (values['batch-records'] ?? '1,16,500').split(',').map((count) => {
       const topic = `load-${partitions}-${count}`;
       const shape = { partitions: Number(partitions), recordsPerBatch: Number(count) };
       return { ...load, ...shape, topic };
@@ -273,7 +273,9 @@ const works: Readonly<Record<string, () => Promise<void>>> = {
     await using stage = await Stage.open();
     const [load] = loads();
     const flow = `lane: ${values.lane}`;
-    if (load !== undefined) tell(await profile(stage, load, flow));
+    const count = values['batch-records'];
+    const shape = count === undefined ? {} : { recordsPerBatch: Number(count) };
+    if (load !== undefined) tell(await profile(stage, { ...load, ...shape }, flow));
   },
   growth,
   latency: latencies,

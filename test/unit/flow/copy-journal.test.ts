@@ -24,6 +24,16 @@ test('what was put is found again by another agent that reads the topic', async 
   assert.deepEqual(other.get(key), record);
 });
 
+test('all of a topic, and nothing of another one or of another flow', async () => {
+  const journal = new CopyJournal(() => Promise.resolve());
+  const { flow, topic } = key;
+  for (const one of [key, { ...key, partition: 4 }]) await journal.put(one, record);
+  await journal.put({ ...key, topic: 'orders.eu' }, record);
+  await journal.put({ ...key, flow: 'west->east' }, record);
+  assert.deepEqual([...journal.ofTopic({ flow, topic })], [record, record]);
+  assert.deepEqual([...journal.ofTopic({ flow, topic: 'none' })], []);
+});
+
 test('nothing is remembered that was not stored', async () => {
   const journal = new CopyJournal(() => Promise.reject(new Error('no leader')));
   await assert.rejects(journal.put(key, record), /no leader/);

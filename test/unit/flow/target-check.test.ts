@@ -33,7 +33,6 @@ function question(
   const events: FlowEvent[] = [];
   const cluster = {
     name: 'west',
-    listOffsets: () => Promise.resolve([{ errorCode: 0, offset: BigInt(log.end) }]),
     topicConfigs: () =>
       Promise.resolve(new Map([['east.orders', [{ name: 'cleanup.policy', value: cleanup }]]])),
   };
@@ -43,7 +42,7 @@ function question(
     maps,
     passes: { has: () => log.toldFrom !== undefined, sync: () => Promise.resolve() },
     lanes: { of: () => ({ lane: 'stamp', why: '' }) },
-    target: { cluster },
+    target: { cluster, ends: { ask: () => Promise.resolve({ errorCode: 0, offset: log.end }) } },
     onEvent: (event: FlowEvent) => events.push(event),
   } as unknown as FlowContext;
   const read = (from: number, to: number): Promise<{ runs: Run[]; untold?: number }> => {
