@@ -1,6 +1,6 @@
 /** Tables of `events`. */
 import type { EventsJson, LateJson } from '../../client/answers.ts';
-import { clockTime, count, table } from './table.ts';
+import { clockTime, count, tableOfAnswers, unheardSites } from './table.ts';
 
 type Late = LateJson['late'][number];
 
@@ -15,7 +15,8 @@ export function eventsTable({ events, silent }: EventsJson): string {
       topic === undefined ? '' : `/${topic}${partition === undefined ? '' : `/${partition}`}`;
     return [dateTime(at), site, kind, group ?? `${flow}${part}`, text];
   });
-  return table(['AT (UTC)', 'SITE', 'KIND', 'WHAT', 'TEXT'], rows) + unheard(silent);
+  const header = ['AT (UTC)', 'SITE', 'KIND', 'WHAT', 'TEXT'];
+  return tableOfAnswers(header, rows, unheardSites(silent));
 }
 
 export function lateTable({ late, silent }: LateJson): string {
@@ -37,14 +38,10 @@ export function lateTable({ late, silent }: LateJson): string {
     ...['LOG', 'THERE', 'HERE', 'RECORDS', 'STATE'],
     ...['FAILED OVER', 'SEEN AGAIN', 'ALL HERE', 'GROUPS'],
   ];
-  return table(header, rows) + unheard(silent);
+  return tableOfAnswers(header, rows, unheardSites(silent));
 }
 
 function groupsText({ groups, moreGroups }: Late): string {
   const names = groups.map(({ group, as }) => (as === undefined ? group : `${group} as ${as}`));
   return [...names, ...(moreGroups > 0 ? [`${moreGroups} more`] : [])].join(', ');
-}
-
-function unheard(silent: LateJson['silent']): string {
-  return silent.map(({ site, why }) => `${site}: ${why}\n`).join('');
 }

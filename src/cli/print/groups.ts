@@ -1,7 +1,7 @@
 /** Tables of `groups` and `failover --all-groups`. */
 import type { FailoverAllJson, GroupsJson } from '../../client/answers.ts';
 import { homeText, modeText } from './failover.ts';
-import { clockTime, count, table } from './table.ts';
+import { clockTime, count, table, tableOfAnswers, unheardSites } from './table.ts';
 
 const groupsHeader = [
   'GROUP',
@@ -33,8 +33,7 @@ export function groupsTable({ groups, silent }: GroupsJson): string {
       one.why,
     ];
   });
-  const unheard = silent.map(({ site, why }) => `${site}: ${why}\n`).join('');
-  return table(groupsHeader, rows) + unheard;
+  return tableOfAnswers(groupsHeader, rows, unheardSites(silent));
 }
 
 const failoverHeader = ['GROUP', 'OUTCOME', 'HOW', 'EXACT', 'RE-READ', 'NOT HERE', 'PLAN', 'WHY'];

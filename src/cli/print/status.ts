@@ -6,7 +6,7 @@ import type {
   OverrideJson,
   StatusJson,
 } from '../../client/answers.ts';
-import { count, rate, seconds, table } from './table.ts';
+import { count, rate, seconds, table, tableOfAnswers } from './table.ts';
 
 const flowHeader = ['FLOW', 'AGENT', 'STATE', 'LAG', 'SECONDS', 'TREND', 'MB/s', 'HELD BY', 'WHY'];
 
@@ -123,7 +123,7 @@ function unheard(silent: StatusJson['silent']): string {
 }
 
 export function lagTable({ flows, silent }: LagJson): string {
-  return table(flowHeader, flows.map(flowRow)) + unheard(silent);
+  return tableOfAnswers(flowHeader, flows.map(flowRow), unheard(silent));
 }
 
 export function partitionLagTable({ flows, silent }: LagJson): string {
@@ -140,5 +140,5 @@ export function partitionLagTable({ flows, silent }: LagJson): string {
     ]),
   );
   const header = ['FLOW', 'PARTITION', 'STATE', 'COPIED TO', 'END', 'LAG', 'SECONDS', 'WHY'];
-  return table(header, rows) + unheard(silent);
+  return tableOfAnswers(header, rows, unheard(silent));
 }

@@ -15,6 +15,23 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join('');
 }
 
+/** What was answered, and who did not answer: when nobody did there is nothing to head. */
+export function tableOfAnswers(
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  unheard: string,
+): string {
+  const isEmpty = rows.length === 0 && unheard !== '';
+  return (isEmpty ? '' : table(header, rows)) + unheard;
+}
+
+/** `site: why`, a line each. */
+export function unheardSites(
+  silent: readonly { readonly site: string; readonly why: string }[],
+): string {
+  return silent.map(({ site, why }) => (site === '' ? `${why}\n` : `${site}: ${why}\n`)).join('');
+}
+
 /** `1,204,331` */
 export function count(value: bigint | number | string): string {
   const text = typeof value === 'number' ? String(Math.round(value)) : String(value);

@@ -141,6 +141,15 @@ test('agents that do not answer are named by lag, whose flows it cannot know', a
   assert.deepEqual(lagSchema.parse(JSON.parse(out)).silent[0]?.grpc, silent);
 });
 
+test('when no site answers, that is all that groups and events say', async () => {
+  const connected = ['--connect', await freeAddress(), '--timeout', '1'];
+  for (const command of [['groups'], ['events'], ['events', '--late']]) {
+    const { code, out } = await runCommand([...command, ...connected]);
+    assert.equal(code, 1);
+    assert.match(out, /^no agent answered: [^\n]*nobody listens there[^\n]*\n$/);
+  }
+});
+
 const execute = ['failover', '--group', 'billing', '--from', 'east', '--to', 'west', '--execute'];
 
 test('agents are called directly, whatever proxies the environment names', async (t) => {
