@@ -8,6 +8,7 @@
 import { withDeadline } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, MeshError } from '../base/errors.ts';
+import { Moment } from '../base/moment.ts';
 import type { AclLedger } from '../flow/acl-sync.ts';
 import type { FlowPlace, Override } from '../flow/overrides.ts';
 import type { TopicAcl } from '../kafka/cluster.ts';
@@ -26,28 +27,24 @@ export class ControlStore {
   readonly overrides: OverrideBook;
   readonly #retryListeners = new Set<(flow: string) => void>();
   readonly #waiting = new Map<string, Set<() => void>>();
-  readonly #synced: Promise<void>;
-  #markSynced: () => void = () => undefined;
+  readonly #synced = new Moment();
 
   constructor(log: StateLog, deps: Deps) {
     this.#log = log;
     this.#deps = deps;
     this.overrides = new OverrideBook(deps.clock);
-    this.#synced = new Promise((resolve) => {
-      this.#markSynced = resolve;
-    });
   }
 
   /** Resolves when all that was stored at the start has been loaded. */
   async synced(): Promise<void> {
-    await this.#synced;
+    await this.#synced.come;
   }
 
   async run(signal: AbortSignal): Promise<void> {
     await this.#log.follow(
       {
         onRecords: (records) => this.#load(records),
-        onSynced: () => this.#markSynced(),
+        onSynced: () => this.#synced.tell(),
       },
       signal,
     );

@@ -10,6 +10,7 @@
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
+import { Moment } from '../base/moment.ts';
 import { CopyJournal } from '../flow/copy-journal.ts';
 import { EpochJournal } from '../flow/epoch-journal.ts';
 import { PassJournal } from '../flow/pass-journal.ts';
@@ -32,15 +33,11 @@ export class MapStore {
   /** By key, how many records that this process wrote have not come round yet. */
   readonly #echoes = new Map<string, number>();
   readonly #listeners = new Set<(segments: readonly StoredSegment[]) => void>();
-  readonly #synced: Promise<void>;
-  #markSynced: () => void = () => undefined;
+  readonly #synced = new Moment();
 
   constructor(log: StateLog, deps: Deps) {
     this.#log = log;
     this.#deps = deps;
-    this.#synced = new Promise((resolve) => {
-      this.#markSynced = resolve;
-    });
     this.journal = new CopyJournal((records) => log.append(records));
     this.epochs = new EpochJournal((records) => log.append(records));
     this.passes = new PassJournal((records) => log.append(records), deps.clock);
@@ -48,7 +45,7 @@ export class MapStore {
 
   /** Resolves when all that was stored at the start has been loaded. */
   async synced(): Promise<void> {
-    await this.#synced;
+    await this.#synced.come;
   }
 
   /** Told of every segment that is stored: by us, by other agents of the site. */
@@ -62,7 +59,7 @@ export class MapStore {
     const following = this.#log.follow(
       {
         onRecords: (records) => this.#load(records),
-        onSynced: () => this.#markSynced(),
+        onSynced: () => this.#synced.tell(),
       },
       signal,
     );

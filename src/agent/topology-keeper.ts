@@ -7,6 +7,7 @@ import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
 import { LatestQueue } from '../base/latest-queue.ts';
+import { Moment } from '../base/moment.ts';
 import type { TopologyView } from '../client/agent-shapes.ts';
 import type { StateLog } from '../kafka/state-records.ts';
 import { topologyDifferences } from '../topology/diff.ts';
@@ -23,17 +24,13 @@ export class TopologyKeeper {
   readonly #viewListeners = new Set<() => void>();
   #current: Topology;
   #conflict: TopologyView['conflict'];
-  readonly #synced: Promise<void>;
-  #markSynced: () => void = () => undefined;
+  readonly #synced = new Moment();
 
   constructor(file: Topology, parts: { site: SiteName; log: StateLog }, deps: Deps) {
     this.#current = file;
     this.#site = parts.site;
     this.#log = parts.log;
     this.#deps = deps;
-    this.#synced = new Promise((resolve) => {
-      this.#markSynced = resolve;
-    });
   }
 
   get current(): Topology {
@@ -42,7 +39,7 @@ export class TopologyKeeper {
 
   /** Resolves when the stored copy has been looked at. */
   async synced(): Promise<void> {
-    await this.#synced;
+    await this.#synced.come;
   }
 
   onTakenOver(listener: (topology: Topology) => void): () => void {
@@ -76,7 +73,7 @@ export class TopologyKeeper {
           for (const { value } of records) if (value !== null) this.#takeStored(value);
         },
         onSynced: () => {
-          this.#markSynced();
+          this.#synced.tell();
           void this.#store().catch((error: unknown) => {
             this.#deps.log.warn({ why: errorMessage(error) }, 'topology not stored');
           });

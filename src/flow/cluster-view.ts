@@ -18,6 +18,9 @@ import { AskedTogether } from './asked-together.ts';
 
 const staleRefreshMsMin = 200;
 
+/** @param isSame nothing is otherwise than at the last call, nor did anybody doubt that */
+type ViewListener = (isSame: boolean) => void;
+
 export class ClusterView {
   readonly cluster: Cluster;
   /** Where logs begin and end. */
@@ -26,9 +29,10 @@ export class ClusterView {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #refreshMs: number;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<ViewListener>();
   #current: ClusterMetadata | undefined;
   #running: Promise<void> | undefined;
+  #isDoubted = false;
   #failingSinceMs: number | undefined;
   #why = '';
   readonly #untilRefresh: Pause;
@@ -63,22 +67,24 @@ export class ClusterView {
   }
 
   partition(topic: string, partition: number): PartitionMetadata | undefined {
-    return this.topic(topic)?.partitions.find((found) => found.partition === partition);
+    return this.topic(topic)?.partitions[partition];
   }
 
   /** Broker id of the leader; undefined while there is none. */
   leader(topic: string, partition: number): number | undefined {
-    const found = this.topic(topic)?.partitions[partition];
+    const found = this.partition(topic, partition);
     return found === undefined || found.leader < 0 ? undefined : found.leader;
   }
 
-  onChange(listener: () => void): () => void {
+  /** Called after every refresh, also one that failed. */
+  onRefresh(listener: ViewListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   /** Asks for a refresh soon: what is known has proved stale. */
   invalidate(): void {
+    this.#isDoubted = true;
     this.#untilRefresh.end();
   }
 
@@ -103,8 +109,12 @@ export class ClusterView {
   }
 
   async #refresh(signal: AbortSignal | undefined): Promise<void> {
+    const before = this.#failingSinceMs === undefined ? this.#current : undefined;
+    let isSame = false;
     try {
       this.#current = await this.cluster.metadata(signal);
+      isSame = this.#current === before && !this.#isDoubted;
+      this.#isDoubted = false;
       this.#failingSinceMs = undefined;
       this.#why = '';
     } catch (error) {
@@ -112,7 +122,7 @@ export class ClusterView {
       this.#why = errorMessage(error);
       throw error;
     } finally {
-      for (const listener of this.#listeners) listener();
+      for (const listener of this.#listeners) listener(isSame);
     }
   }
 

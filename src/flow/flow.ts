@@ -20,7 +20,7 @@ import { keepHidden } from './missing-topics.ts';
 import { PartitionCopy } from './partition-copy.ts';
 import { slotOf } from './slot-of.ts';
 import { SourceReader } from './source-reader.ts';
-import { asHeld, judge } from './judgement.ts';
+import { asHeld, judge, oldestLag } from './judgement.ts';
 import type { FlowStatus, PartitionStatus } from './status.ts';
 import { LimitReader } from './limit-reader.ts';
 import { TargetWriter } from './target-writer.ts';
@@ -52,6 +52,8 @@ export class Flow {
   readonly #targetLogs: LeaderLogs;
   readonly #takeOvers = new Semaphore(takeOversMax);
   readonly #running = new Map<string, Running>();
+  /** Of those that are running; undefined when they are others than before. */
+  #copyList: readonly PartitionCopy[] | undefined;
   #carried: readonly CarriedTopic[] = [];
   readonly #failing = new Set<string>();
   #wanted = 0;
@@ -85,9 +87,9 @@ export class Flow {
     const stopListening = [
       slots.onChange(share),
       slots.onChange(() => this.#reconcile(signal)),
-      target.onChange(() => this.#kickAll()),
-      source.onChange(() => {
-        for (const copy of this.#copies()) copy.watchSource();
+      target.onRefresh((isSame) => this.#kickAll(isSame)),
+      source.onRefresh((isSame) => {
+        if (!isSame) for (const copy of this.#copies()) copy.watchSource();
         this.#retryPaused();
       }),
     ];
@@ -126,7 +128,7 @@ export class Flow {
     const { settings, agent, slots, controls } = this.#context;
     const partitions = this.#copies().map((copy) => copy.status());
     const lag = partitions.reduce((sum, one) => sum + (one.lagRecords ?? 0n), 0n);
-    const lagSeconds = oldest(partitions);
+    const lagSeconds = oldestLag(partitions);
     const held = partitions.map((one) => asHeld(one, controls));
     const refused = this.#refusedTopics();
     const { state, heldBy, why } = judge({
@@ -217,7 +219,7 @@ export class Flow {
   /** A topic that has become compacted, or is so no longer, is taken over in its other lane. */
   async #lanes(carried: readonly CarriedTopic[]): Promise<void> {
     const { lanes } = this.#context;
-    await lanes.round(carried.filter(({ partitions }) => partitions > 0));
+    if (!(await lanes.round(carried.filter(({ partitions }) => partitions > 0)))) return;
     for (const copy of this.#copies()) {
       const { lane } = lanes.of(copy.id.topic);
       if (copy.lane === undefined || copy.lane === lane) continue;
@@ -253,17 +255,22 @@ export class Flow {
       admit: (work, signal) => this.#takeOvers.run(work, signal),
     });
     const stop = new AbortController();
-    const done = copy.run(stop.signal).finally(() => this.#running.delete(key));
+    const done = copy.run(stop.signal).finally(() => {
+      this.#running.delete(key);
+      this.#copyList = undefined;
+    });
     this.#running.set(key, { copy, stop, done });
+    this.#copyList = undefined;
   }
 
-  #copies(): PartitionCopy[] {
-    return [...this.#running.values()].map(({ copy }) => copy);
+  #copies(): readonly PartitionCopy[] {
+    this.#copyList ??= [...this.#running.values()].map(({ copy }) => copy);
+    return this.#copyList;
   }
 
-  #kickAll(): void {
+  #kickAll(isSame: boolean): void {
     for (const copy of this.#copies()) {
-      copy.watchTarget();
+      if (!isSame) copy.watchTarget();
       if (copy.window?.isEmpty === false) this.#writer.kick(copy);
     }
   }
@@ -288,9 +295,4 @@ export class Flow {
       await this.#context.deps.clock.sleep(meterMs, signal).catch(() => undefined);
     }
   }
-}
-
-function oldest(partitions: readonly PartitionStatus[]): number | undefined {
-  const known = partitions.flatMap((one) => (one.lagSeconds === undefined ? [] : [one.lagSeconds]));
-  return known.length === 0 ? undefined : Math.max(...known);
 }

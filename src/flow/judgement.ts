@@ -87,3 +87,9 @@ export function asHeld(status: PartitionStatus, controls: FlowControls): Partiti
   if (!isApart || status.state !== 'copying') return status;
   return { ...status, state: 'paused', why: `paused ${saidText(pause)}` };
 }
+
+/** Of the record that waits longest, in seconds; undefined while none is known of. */
+export function oldestLag(partitions: readonly PartitionStatus[]): number | undefined {
+  const known = partitions.flatMap((one) => (one.lagSeconds === undefined ? [] : [one.lagSeconds]));
+  return known.length === 0 ? undefined : Math.max(...known);
+}

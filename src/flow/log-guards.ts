@@ -95,20 +95,30 @@ export interface SourceGuardParts extends GuardParts {
   readonly generation: number;
 }
 
+/** What is fetched by; the same object for as long as it is the same. */
+export interface FetchLife {
+  readonly topicId: string;
+  readonly leaderEpoch: number;
+}
+
 export class SourceGuard {
   readonly #guard: Guard;
   readonly #parts: SourceGuardParts;
   readonly #chain: EpochChain;
+  #life: FetchLife;
 
   constructor(parts: SourceGuardParts) {
     this.#parts = parts;
+    this.#life = { topicId: parts.topicId, leaderEpoch: parts.leaderEpoch };
     this.#guard = new Guard(parts);
     this.#chain = parts.journal.chain(parts.key, parts.generation);
   }
 
   /** What is fetched by: a leader of another epoch, or another life of the topic, gives nothing. */
-  get life(): { readonly topicId: string; readonly leaderEpoch: number } {
-    return { topicId: this.#parts.topicId, leaderEpoch: this.#guard.provenEpoch };
+  get life(): FetchLife {
+    const { provenEpoch: leaderEpoch } = this.#guard;
+    if (leaderEpoch !== this.#life.leaderEpoch) this.#life = { ...this.#life, leaderEpoch };
+    return this.#life;
   }
 
   /** What was read first of this life of the topic; undefined: nothing, or no epoch is known. */

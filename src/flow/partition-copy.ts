@@ -342,6 +342,7 @@ export class PartitionCopy {
       stop = () => resolve(new MeshError('aborted', 'stopped'));
       signal.addEventListener('abort', stop, { once: true });
       reader.add(this);
+      this.watchTarget();
     });
     // Tenures come and go for as long as the slot is held.
     signal.removeEventListener('abort', stop);

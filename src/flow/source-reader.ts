@@ -11,7 +11,7 @@ import { errorMessage, isMeshError } from '../base/errors.ts';
 import { Backoff } from '../base/retry.ts';
 import { SharedMemory } from '../base/shared-memory.ts';
 import type { BrokerLink, FetchResponse } from '../kafka/cluster.ts';
-import { Asked } from './asked.ts';
+import { Asked, inTurn } from './asked.ts';
 import { bulkLanes, FetchLanes } from './fetch-lanes.ts';
 import type { FlowContext } from './flow-context.ts';
 import { GivenCheck } from './given-check.ts';
@@ -47,6 +47,8 @@ export class SourceReader {
   readonly #brokers = new Map<number, BrokerLanes>();
   readonly #running = new Set<Promise<void>>();
   readonly #given: GivenCheck;
+  /** What was asked last for what changed. */
+  readonly #polled = new WeakMap<BrokerLink, Asked>();
   #signal: AbortSignal | undefined;
 
   constructor(context: FlowContext) {
@@ -78,7 +80,9 @@ export class SourceReader {
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
     const stopListening = [
-      this.#context.source.onChange(() => this.#reassign()),
+      this.#context.source.onRefresh((isSame) => {
+        if (!isSame) this.#reassign();
+      }),
       this.#context.controls.onChange(() => this.#wakeAll()),
     ];
     this.#reassign();
@@ -248,7 +252,9 @@ export class SourceReader {
     const bytesMax = isBulk
       ? Math.max(partitionBytesMax, Math.floor(maxBytes / ordered.length))
       : partitionBytesMax;
-    const asked = new Asked(ordered, bytesMax);
+    const before = onlyChanges ? this.#polled.get(link) : undefined;
+    const asked = before?.again(ordered, bytesMax) ?? new Asked(ordered, bytesMax);
+    if (onlyChanges) this.#polled.set(link, asked);
     const { partitions } = asked;
     // What is surely coming is in flight already; a long poll mostly brings little.
     const expected = isBulk ? maxBytes : 0;
@@ -290,10 +296,4 @@ export class SourceReader {
   #isPaused({ id }: PartitionCopy): boolean {
     return this.#context.controls.pauseOf(id.topic, id.partition) !== undefined;
   }
-}
-
-/** The order turns with every fetch, so that a hot partition cannot starve the others. */
-function inTurn<T>(all: readonly T[], turn: number): readonly T[] {
-  const first = turn % all.length;
-  return [...all.slice(first), ...all.slice(0, first)];
 }

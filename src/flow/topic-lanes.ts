@@ -69,15 +69,16 @@ export class TopicLanes {
 
   /**
    * Looks at the policies of topics that are to be passed: when they are new, and each minute.
+   * Returns whether it looked at any.
    * @throws MeshError a transient one, when a cluster does not answer
    */
-  async round(topics: readonly LaneTopic[]): Promise<void> {
+  async round(topics: readonly LaneTopic[]): Promise<boolean> {
     const now = this.#clock.monotonicMs();
     const due = topics.filter(({ topic }) => {
       if (wantedLane(this.#settings, topic) === 'stamp') return false;
       return now >= (this.#lanes.get(topic)?.dueMs ?? -Infinity);
     });
-    if (due.length === 0) return;
+    if (due.length === 0) return false;
     const { from, to } = this.#settings;
     const names = (key: keyof LaneTopic): string[] => due.map((one) => one[key]);
     const [source, target] = await Promise.all([
@@ -89,6 +90,7 @@ export class TopicLanes {
       const of: TopicLane = why === undefined ? passed : { lane: 'stamp', why };
       this.#lanes.set(topic, { of, dueMs: now + this.#rereadMs });
     }
+    return true;
   }
 }
 

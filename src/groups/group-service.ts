@@ -6,6 +6,7 @@
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import { Moment } from '../base/moment.ts';
 import type { FollowedRecord, StateLog, StateRecord } from '../kafka/state-records.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import type { Topology } from '../topology/model.ts';
@@ -71,8 +72,7 @@ export class GroupService {
   readonly #late: LateRecords;
   readonly #forgotten: ForgottenGroups;
   readonly #homes: HomeTeller;
-  readonly #synced: Promise<void>;
-  #markSynced: () => void = () => undefined;
+  readonly #synced = new Moment();
   readonly #watch: HomeWatch;
   readonly #own: OwnCommits;
 
@@ -80,9 +80,6 @@ export class GroupService {
     const { site, cluster, log, owns, topology, translator, liveness, remoteCluster } = options;
     this.#options = options;
     this.#deps = deps;
-    this.#synced = new Promise((resolve) => {
-      this.#markSynced = resolve;
-    });
     const store = this.#store;
     const ledger = new Ledger(
       (records) => log.append(records),
@@ -137,7 +134,7 @@ export class GroupService {
 
   /** Resolves when all that was stored at the start has been loaded. */
   async synced(): Promise<void> {
-    await this.#synced;
+    await this.#synced.come;
   }
 
   /** The last known positions of every group at every site. */
@@ -150,16 +147,16 @@ export class GroupService {
     // Its parts listen to one of its own, not each to that of the whole agent.
     const signal = AbortSignal.any([stop]);
     const onRecords = (records: readonly FollowedRecord[]): void => this.#load(records);
-    const following = log.follow({ onRecords, onSynced: () => this.#markSynced() }, signal);
+    const following = log.follow({ onRecords, onSynced: () => this.#synced.tell() }, signal);
     const stopListening = this.#ledger.onHome((group) => this.#own.noteMoved(group));
-    signal.addEventListener('abort', () => this.#markSynced(), { once: true });
+    signal.addEventListener('abort', () => this.#synced.tell(), { once: true });
     await Promise.all([
       following,
-      this.#synced.then(() => this.#readers.run(signal)),
-      this.#synced.then(() => this.#sync.run(signal)),
-      this.#synced.then(() => this.#watch.run(signal)),
-      this.#synced.then(() => this.#late.run(signal)),
-      this.#synced.then(() => this.#forgotten.run(signal)),
+      this.#synced.come.then(() => this.#readers.run(signal)),
+      this.#synced.come.then(() => this.#sync.run(signal)),
+      this.#synced.come.then(() => this.#watch.run(signal)),
+      this.#synced.come.then(() => this.#late.run(signal)),
+      this.#synced.come.then(() => this.#forgotten.run(signal)),
       this.#storeLoop(signal),
     ]);
     stopListening();
@@ -256,7 +253,7 @@ export class GroupService {
   }
 
   async #storeLoop(signal: AbortSignal): Promise<void> {
-    await this.#synced;
+    await this.#synced.come;
     let isFailing = false;
     let topology = this.#options.topology();
     while (!signal.aborted) {

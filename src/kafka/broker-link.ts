@@ -29,10 +29,15 @@ import {
 import { FetchSession, noSession, type FetchAnswer } from './requests/fetch-session.ts';
 import type { Wire } from './wire.ts';
 
+/** By name; undefined where they are not known, or not understood. */
+type TopicIds = ReturnType<typeof topicIds>;
+
 export class RawLink implements BrokerLink {
   readonly brokerId: number;
   readonly #wire: Wire;
   readonly #session = new FetchSession();
+  /** Topic ids of what the session was asked for last. */
+  #polled: { readonly of: FetchRequest['partitions']; readonly ids: TopicIds } | undefined;
 
   constructor(brokerId: number, wire: Wire) {
     this.brokerId = brokerId;
@@ -44,7 +49,7 @@ export class RawLink implements BrokerLink {
   }
 
   async fetch(request: FetchRequest): Promise<FetchResponse> {
-    const ids = this.#idsFor(fetchById, request.partitions);
+    const ids = this.#idsToFetch(request);
     const api = { ...(ids === undefined ? fetchByName : fetchById), extraMs: request.maxWaitMs };
     if (ids === undefined) {
       const parts = [encodeFetchByName(request)];
@@ -111,10 +116,18 @@ export class RawLink implements BrokerLink {
     await this.#wire[Symbol.asyncDispose]();
   }
 
+  #idsToFetch({ partitions, onlyChanges }: FetchRequest): TopicIds {
+    if (onlyChanges !== true) return this.#idsFor(fetchById, partitions);
+    if (this.#polled?.of !== partitions) {
+      this.#polled = { of: partitions, ids: this.#idsFor(fetchById, partitions) };
+    }
+    return this.#polled.ids;
+  }
+
   #idsFor(
     { apiKey, apiVersion }: { readonly apiKey: number; readonly apiVersion: number },
     partitions: Parameters<typeof topicIds>[0],
-  ): ReadonlyMap<string, string> | undefined {
+  ): TopicIds {
     return this.#wire.speaks(apiKey, apiVersion) ? topicIds(partitions) : undefined;
   }
 }

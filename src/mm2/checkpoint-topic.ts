@@ -8,6 +8,7 @@
  */
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
+import { Moment } from '../base/moment.ts';
 import type { FollowedRecord, StateLog, StateRecord } from '../kafka/state-records.ts';
 import {
   checkpointKey,
@@ -46,8 +47,7 @@ export class CheckpointTopic {
   /** By group, then by `topic/partition`. */
   readonly #groups = new Map<string, Map<string, Entry>>();
   readonly #differing = new Set<Entry>();
-  readonly #synced: Promise<void>;
-  #markSynced: () => void = () => undefined;
+  readonly #synced = new Moment();
   /** First offset of the log, and the one behind the last that was read. */
   #start: number | undefined;
   #next = 0;
@@ -61,21 +61,18 @@ export class CheckpointTopic {
   constructor(options: CheckpointTopicOptions, deps: Deps) {
     this.#options = options;
     this.#deps = deps;
-    this.#synced = new Promise((resolve) => {
-      this.#markSynced = resolve;
-    });
   }
 
   /** Resolves when all that stood there at the start has been read. */
   async synced(): Promise<void> {
-    await this.#synced;
+    await this.#synced.come;
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const onRecords = (records: readonly FollowedRecord[]): void => {
       for (const record of records) this.#load(record);
     };
-    await this.#options.log.follow({ onRecords, onSynced: () => this.#markSynced() }, signal);
+    await this.#options.log.follow({ onRecords, onSynced: () => this.#synced.tell() }, signal);
   }
 
   /** All checkpoints that the group should have; others of it are withdrawn. */

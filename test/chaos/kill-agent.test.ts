@@ -5,7 +5,8 @@ import { isClean } from './tormented-mesh.ts';
 
 test('an agent killed with -9 under load, in both lanes, and a frozen one: 0 lost, 0 twice, in order, exact', async () => {
   // Each agent carries in the other lane than the one before it did.
-  const options = { kills: 4, seed: 9, brokers: 1, freezeMs: 0, lane: 'both' } as const;
+  const shape = { brokers: 1, partitions: 4, lane: 'both' } as const;
+  const options = { kills: 4, seed: 9, freezeMs: 0, ...shape };
   const report = await killAgents(options, () => undefined);
   assert.ok(isClean(report), JSON.stringify(report));
   assert.ok(report.produced > 5_000);

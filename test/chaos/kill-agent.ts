@@ -17,9 +17,11 @@ import { isClean, topic, TormentedMesh, type Reading, type Say } from './torment
 const dayMs = 24 * 60 * 60 * 1000;
 /** How old the records of each partition are: as they come, two days, two years, as they come. */
 const agesMs = [0, 2 * dayMs, 730 * dayMs, 0];
-const partitions = agesMs.length;
-/** In the pass lane each batch is a request: agents that live for seconds are to keep up. */
-const pauseMs = 30;
+/**
+ * For each partition, so that there is as much for all: in the pass lane each batch is a request,
+ * and agents that live for seconds are to keep up.
+ */
+const pauseMs = 7.5;
 /** Odd, so that all codecs meet them. */
 const markerRounds = 7;
 /** Brokers forget producers of records this old, and with them sequences and fences, in seconds. */
@@ -33,6 +35,7 @@ export interface KillOptions {
   readonly seed: number;
   /** Of each site. */
   readonly brokers: 1 | 3;
+  readonly partitions: number;
   /** How long the agent is frozen in the end, at least as long as a second one takes over. */
   readonly freezeMs: number;
   readonly lane: Carried;
@@ -68,13 +71,15 @@ async function torment(
 }
 
 export async function killAgents(options: KillOptions, say: Say): Promise<Reading> {
-  const { brokers, seed, lane } = options;
+  const { brokers, partitions, seed, lane } = options;
   const seeded = new Seeded(seed);
   const mesh = await TormentedMesh.open({ brokers, partitions, agents: 2, extraConfig, lane, say });
   let isGood = false;
   try {
-    const timestampMs = (partition: number): number => Date.now() - (agesMs[partition] ?? 0);
-    const load = new Load(mesh.east, { topic, partitions, pauseMs, timestampMs, markerRounds });
+    const timestampMs = (partition: number): number =>
+      Date.now() - (agesMs[partition % agesMs.length] ?? 0);
+    const pace = { partitions, pauseMs: pauseMs * partitions, markerRounds };
+    const load = new Load(mesh.east, { topic, ...pace, timestampMs });
     const agent = await torment(mesh, options, seeded, say);
     say(`${await load.stop()} records produced; waiting for the rest to cross`);
     const reading = await mesh.read(agent, seeded);
@@ -86,18 +91,24 @@ export async function killAgents(options: KillOptions, say: Say): Promise<Readin
   }
 }
 
+type Given = Pick<KillOptions, 'kills' | 'seed' | 'partitions' | 'lane'> & {
+  readonly brokers: string;
+  readonly freezeSeconds: number;
+};
+
 if (process.argv[1]?.endsWith('kill-agent.ts') === true) {
   const about = 'Kill an agent under load at random moments, then read everything on both sides.';
   const given = script('kill', about)
     .option('--kills <n>', 'with -9', count, 30)
     .option('--seed <n>', 'of the moments', count, 1)
     .addOption(oneOf('--brokers <n>', 'of each site', ['1', '3']))
+    .option('--partitions <n>', 'of the topic', count, 4)
     .option('--freeze-seconds <n>', 'that it is frozen while a second one takes over', count, 60)
     .addOption(oneOf('--lane <lane>', 'of the flow', lanes))
     .parse()
-    .opts<{ kills: number; seed: number; brokers: string; freezeSeconds: number; lane: Carried }>();
-  const { kills, seed, brokers, freezeSeconds, lane } = given;
-  const shape = { kills, seed, brokers: brokers === '3' ? 3 : 1, lane } as const;
+    .opts<Given>();
+  const { brokers, freezeSeconds, ...rest } = given;
+  const shape = { ...rest, brokers: brokers === '3' ? 3 : 1 } as const;
   const options = { ...shape, freezeMs: freezeSeconds * 1_000 };
   const reading = await killAgents(options, say);
   process.stdout.write(`${JSON.stringify({ ...options, ...reading }, null, 1)}\n`);

@@ -44,6 +44,7 @@ interface Asked {
 export class FetchSession {
   /** By topic id and partition number. */
   readonly #asked = new Map<string, Map<number, Asked>>();
+  #planned: readonly FetchPartition[] | undefined;
   #count = 0;
   #id = 0;
   #epoch = 0;
@@ -51,12 +52,14 @@ export class FetchSession {
 
   /**
    * The request that asks for these partitions, each with its topic id; to be answered before the
-   * next one is planned.
+   * next one is planned. The very same list as before is not looked through again.
    */
   plan(partitions: readonly FetchPartition[]): SessionRequest {
     const id = this.#id;
     const epoch = this.#epoch;
     if (epoch === 0) this.#forgetAll();
+    else if (partitions === this.#planned) return { id, epoch, partitions: [], forgotten: [] };
+    this.#planned = partitions;
     this.#turn += 1;
     const changed = partitions.filter((partition) => this.#note(partition));
     const forgotten = this.#count > partitions.length ? this.#forgetOthers() : [];

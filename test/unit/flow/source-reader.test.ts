@@ -73,8 +73,8 @@ function readerOf(
     timings: { fetchWaitMs: 50 },
     source: {
       leader: (topic: string, partition: number) => moves.leader(topic, partition),
-      onChange: (listener: () => void) => {
-        moves.tell = listener;
+      onRefresh: (listener: (isSame: boolean) => void) => {
+        moves.tell = () => listener(false);
         return () => undefined;
       },
       invalidate: () => undefined,

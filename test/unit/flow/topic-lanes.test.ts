@@ -47,7 +47,7 @@ function lanesOf(
   lane: LaneChoice = passAll,
 ): {
   lanes: TopicLanes;
-  round: (...topics: string[]) => Promise<void>;
+  round: (...topics: string[]) => Promise<boolean>;
   pass: (ms: number) => void;
   source: { asked: number };
 } {
@@ -56,7 +56,7 @@ function lanesOf(
   const from = cluster(source);
   const settings = { from: siteName('east'), to: siteName('west'), lane };
   const lanes = new TopicLanes(settings, { source: from, target: cluster(target), clock });
-  const round = (...topics: string[]): Promise<void> =>
+  const round = (...topics: string[]): Promise<boolean> =>
     lanes.round(topics.map((topic) => ({ topic, remoteTopic: `east.${topic}` })));
   return { lanes, round, pass: (ms) => (nowMs += ms), source: from };
 }

@@ -56,9 +56,11 @@ test('what was asked before is not named again', () => {
   assert.ok(session.took(answerOf(0, 7)));
   assert.deepEqual(session.plan(three), { id: 7, epoch: 1, partitions: [], forgotten: [] });
   assert.ok(session.took(answerOf(0, 7)));
+  assert.deepEqual(session.plan([...three]), { id: 7, epoch: 2, partitions: [], forgotten: [] });
+  assert.ok(session.took(answerOf(0, 7)));
   const moved = [partitionOf(0, 0, 6), partitionOf(1, 0, 5)];
   const forgotten = [['topic-id-0', [1]]];
-  const named = { id: 7, epoch: 2, partitions: moved.slice(0, 1), forgotten };
+  const named = { id: 7, epoch: 3, partitions: moved.slice(0, 1), forgotten };
   assert.deepEqual(session.plan(moved), named);
 });
 
