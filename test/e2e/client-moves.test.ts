@@ -32,6 +32,8 @@ test('a member follows whatever becomes of its group', async (context) => {
   const asked = [...route, '--topology', sandbox.meshFile, '--execute'];
 
   await using member = new ExampleProcess('follow-home.ts', { ...env, WORK_MS: '2' }, onHandled);
+  // A log that holds nothing but the marker of a takeover may be committed, or not.
+  await stage.write('west', 1);
   await stage.write('east', 50);
   await all();
   await until(
