@@ -233,9 +233,10 @@ test('the agent dies in the middle of many: the rest is moved by the second run,
   const other = (index: number): string => `${many[index] ?? ''}.east`;
   await until('some to be moved', async () => (await committed(west, other(5))) !== undefined);
   await agent.kill();
+  const code = await dies.code;
   // Of the one that it was at when it died nobody may be able to tell.
   const isOneUnknown = / unknown .* is not seen to have moved/.test(dies.text);
-  assert.equal(await dies.code, isOneUnknown ? 1 : 3, dies.text);
+  assert.equal(code, isOneUnknown ? 1 : 3, dies.text);
   assert.match(dies.text, /refused .* no agent answered/);
   assert.equal(await committed(west, other(many.length - 1)), undefined);
   agent.launch();
