@@ -26,7 +26,7 @@ interface Address {
 type CoordinatorKind = 'group' | 'transaction';
 
 const attemptsMax = 12;
-/** Of connections for transactions, each step of which a broker stores before it answers. */
+/** Over which transactions are spread, as a broker stores each step before it answers. */
 const transactionLanes = 3;
 
 export class Control implements AsyncDisposable {
@@ -201,5 +201,5 @@ function laneOf(kind: CoordinatorKind, key: string): number {
   if (kind === 'group') return 0;
   let hash = 0;
   for (let at = 0; at < key.length; at += 1) hash = (hash * 31 + key.charCodeAt(at)) >>> 0;
-  return 1 + (hash % transactionLanes);
+  return hash % transactionLanes;
 }

@@ -98,7 +98,7 @@ for (const site of ['east', 'west'] as const) {
           }),
         );
         await Promise.all(fences);
-        assert.ok(sockets() - before <= 6, `${sockets() - before} connections`);
+        assert.ok(sockets() - before <= 4, `${sockets() - before} connections`);
       }
       await until('all connections to be closed', () => sockets() <= before);
     });
