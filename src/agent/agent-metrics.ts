@@ -200,14 +200,27 @@ export function collectAgentMetrics(
   metrics: MetricRegistry,
   facts: () => AgentFacts | undefined,
 ): () => void {
+  const look = oncePerTurn(facts);
   const stops = gauges.map(([name, unit, help, read]) => {
     const family: MetricFamily = { name, unit, help, type: 'gauge' };
     return metrics.collect(family, () => {
-      const found = facts();
+      const found = look();
       return found === undefined ? [] : read(found);
     });
   });
   return () => {
     for (const stop of stops) stop();
+  };
+}
+
+/** All gauges of a scrape are read in one turn: over thousands of partitions it is looked once. */
+function oncePerTurn<T>(look: () => T): () => T {
+  let kept: { readonly found: T } | undefined;
+  return () => {
+    if (kept === undefined) {
+      kept = { found: look() };
+      queueMicrotask(() => (kept = undefined));
+    }
+    return kept.found;
   };
 }

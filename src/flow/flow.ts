@@ -19,9 +19,10 @@ import { LinkShelf } from './link-shelf.ts';
 import { keepHidden } from './missing-topics.ts';
 import { PartitionCopy } from './partition-copy.ts';
 import { slotOf } from './slot-of.ts';
+import { RunningCopies } from './running-copies.ts';
 import { SourceReader } from './source-reader.ts';
 import { asHeld, judge, oldestLag } from './judgement.ts';
-import type { FlowStatus, PartitionStatus } from './status.ts';
+import type { CopyTarget, FlowStatus, PartitionStatus } from './status.ts';
 import { LimitReader } from './limit-reader.ts';
 import { TargetWriter } from './target-writer.ts';
 import { TopicOwnership } from './topic-ownership.ts';
@@ -31,12 +32,6 @@ const takeOversMax = 32;
 const meterMs = 1_000;
 /** Meter readings between two looks at the ends of what is not being fetched. */
 const idleEndsEvery = 5;
-
-interface Running {
-  readonly copy: PartitionCopy;
-  readonly stop: AbortController;
-  readonly done: Promise<void>;
-}
 
 export class Flow {
   readonly #context: FlowContext;
@@ -51,12 +46,9 @@ export class Flow {
   readonly #sourceLogs: LeaderLogs;
   readonly #targetLogs: LeaderLogs;
   readonly #takeOvers = new Semaphore(takeOversMax);
-  readonly #running = new Map<string, Running>();
-  /** Of those that are running; undefined when they are others than before. */
-  #copyList: readonly PartitionCopy[] | undefined;
+  readonly #running: RunningCopies;
   #carried: readonly CarriedTopic[] = [];
   readonly #failing = new Set<string>();
-  #wanted = 0;
   #hasLooked = false;
 
   constructor(context: FlowContext) {
@@ -73,6 +65,7 @@ export class Flow {
     this.#targetLinks = new LinkShelf(context.target.cluster, 'recover');
     this.#sourceLogs = new LeaderLogs(context.source);
     this.#targetLogs = new LeaderLogs(context.target);
+    this.#running = new RunningCopies((id) => this.#open(id));
   }
 
   get id(): string {
@@ -86,22 +79,22 @@ export class Flow {
     share();
     const stopListening = [
       slots.onChange(share),
-      slots.onChange(() => this.#reconcile(signal)),
+      slots.onChange(() => void this.#reconcile(signal)),
       target.onRefresh((isSame) => this.#kickAll(isSame)),
       source.onRefresh((isSame) => {
-        if (!isSame) for (const copy of this.#copies()) copy.watchSource();
+        if (!isSame) for (const copy of this.#running.all) copy.watchSource();
         this.#retryPaused();
       }),
     ];
     const reading = this.#reader.run(signal);
     const measuring = this.#measure(signal);
-    const holding = holdIds(this.#context, () => this.#copies(), signal);
+    const holding = holdIds(this.#context, () => this.#running.all, signal);
     await this.#look(signal);
     for (const stop of stopListening) stop();
-    for (const { stop } of this.#running.values()) stop.abort();
+    await this.#running.set(new Map());
     // Requests in flight are answered, or their connections closed, before partitions can end.
     await this.#writer[Symbol.asyncDispose]();
-    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await this.#running.ended();
     await Promise.all([reading, measuring, holding]);
     await this.#targetLinks[Symbol.asyncDispose]();
   }
@@ -126,7 +119,7 @@ export class Flow {
 
   status(): FlowStatus {
     const { settings, agent, slots, controls } = this.#context;
-    const partitions = this.#copies().map((copy) => copy.status());
+    const partitions = this.#running.all.map((copy) => copy.status());
     const lag = partitions.reduce((sum, one) => sum + (one.lagRecords ?? 0n), 0n);
     const lagSeconds = oldestLag(partitions);
     const held = partitions.map((one) => asHeld(one, controls));
@@ -183,15 +176,15 @@ export class Flow {
     while (!signal.aborted) {
       try {
         const found = await this.#upkeep.round();
-        const carried = await keepHidden(this.#context, this.#carried, found, this.#copies());
+        const carried = await keepHidden(this.#context, this.#carried, found, this.#running.all);
         await this.#besides('settings', () => this.#configs.round(carried));
         // Before anything of a new topic is stamped: the size of its batches hangs on it.
         await this.#limits.round(carried.map(({ remoteTopic }) => remoteTopic));
-        const isSame = carried === this.#carried && this.#running.size === this.#wanted;
+        const isSame = carried === this.#carried && this.#running.isAsWanted;
         await this.#lanes(carried);
         this.#carried = carried;
         this.#hasLooked = true;
-        if (!isSame) this.#reconcile(signal);
+        if (!isSame) await this.#reconcile(signal);
         await this.#besides('ACLs', () => this.#acls.round(carried));
       } catch (error) {
         const isOver = isMeshError(error, 'aborted');
@@ -220,7 +213,7 @@ export class Flow {
   async #lanes(carried: readonly CarriedTopic[]): Promise<void> {
     const { lanes } = this.#context;
     if (!(await lanes.round(carried.filter(({ partitions }) => partitions > 0)))) return;
-    for (const copy of this.#copies()) {
+    for (const copy of this.#running.all) {
       const { lane } = lanes.of(copy.id.topic);
       if (copy.lane === undefined || copy.lane === lane) continue;
       copy.lose(new MeshError('fenced', `carried in the ${lane} lane from here on`));
@@ -228,24 +221,21 @@ export class Flow {
   }
 
   /** Starts what this agent should copy and does not yet, stops what it should not any more. */
-  #reconcile(signal: AbortSignal): void {
+  #reconcile(signal: AbortSignal): Promise<void> {
     const { slots } = this.#context;
-    const wanted = new Set<string>();
+    const wanted = new Map<string, CopyTarget>();
     for (const { topic, remoteTopic, partitions } of this.#carried) {
       for (let partition = 0; partition < partitions; partition += 1) {
         const slot = slotOf(topic, partition);
         if (!slots.held.has(slot) || signal.aborted) continue;
-        const key = `${topic}/${partition}`;
-        wanted.add(key);
-        if (!this.#running.has(key)) this.#start(key, { topic, remoteTopic, partition, slot });
+        wanted.set(`${topic}/${partition}`, { topic, remoteTopic, partition, slot });
       }
     }
-    for (const [key, { stop }] of this.#running) if (!wanted.has(key)) stop.abort();
-    this.#wanted = wanted.size;
+    return this.#running.set(wanted);
   }
 
-  #start(key: string, id: PartitionCopy['id']): void {
-    const copy = new PartitionCopy(id, this.#context, {
+  #open(id: CopyTarget): PartitionCopy {
+    return new PartitionCopy(id, this.#context, {
       reader: this.#reader,
       writer: this.#writer,
       targetLinks: this.#targetLinks,
@@ -254,22 +244,10 @@ export class Flow {
       meter: this.#meter,
       admit: (work, signal) => this.#takeOvers.run(work, signal),
     });
-    const stop = new AbortController();
-    const done = copy.run(stop.signal).finally(() => {
-      this.#running.delete(key);
-      this.#copyList = undefined;
-    });
-    this.#running.set(key, { copy, stop, done });
-    this.#copyList = undefined;
-  }
-
-  #copies(): readonly PartitionCopy[] {
-    this.#copyList ??= [...this.#running.values()].map(({ copy }) => copy);
-    return this.#copyList;
   }
 
   #kickAll(isSame: boolean): void {
-    for (const copy of this.#copies()) {
+    for (const copy of this.#running.all) {
       if (!isSame) copy.watchTarget();
       if (copy.window?.isEmpty === false) this.#writer.kick(copy);
     }
@@ -277,7 +255,7 @@ export class Flow {
 
   #retryPaused(isForced = false): void {
     const isBack = this.#context.source.unreachableSinceMs === undefined;
-    for (const copy of this.#copies()) {
+    for (const copy of this.#running.all) {
       if (copy.state === 'paused' && (isForced || (isBack && copy.isTransient))) copy.retryNow();
     }
   }
@@ -285,12 +263,12 @@ export class Flow {
   async #measure(signal: AbortSignal): Promise<void> {
     const { controls } = this.#context;
     for (let reading = 0; !signal.aborted; reading += 1) {
-      this.#meter.read(this.#copies().reduce((lag, copy) => lag + copy.lagRecords, 0));
+      this.#meter.read(this.#running.all.reduce((lag, copy) => lag + copy.lagRecords, 0));
       if (reading % idleEndsEvery === 0) {
         const isIdle = (copy: PartitionCopy): boolean =>
           controls.pauseOf(copy.id.topic, copy.id.partition) !== undefined ||
           copy.state !== 'copying';
-        await readIdleEnds(this.#context, this.#copies().filter(isIdle));
+        await readIdleEnds(this.#context, this.#running.all.filter(isIdle));
       }
       await this.#context.deps.clock.sleep(meterMs, signal).catch(() => undefined);
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { collectAgentMetrics } from '../../../src/agent/agent-metrics.ts';
 import { MetricRegistry } from '../../../src/base/metrics.ts';
+import { openTelemetry } from '../../../src/agent/telemetry.ts';
 import type { FlowStatus } from '../../../src/flow/status.ts';
 
 test('paused partitions are counted by the code that their reason begins with', () => {
@@ -30,5 +31,23 @@ test('paused partitions are counted by the code that their reason begins with', 
     ['other', 1],
     ['operator', 1],
   ]);
+  stop();
+});
+
+test('a scrape looks at the flows once, however many gauges there are', async () => {
+  const metrics = new MetricRegistry();
+  let looks = 0;
+  const rest = { peers: [], positions: [], heartbeats: [], modes: [], bytesInFlight: 0 };
+  const stop = collectAgentMetrics(metrics, () => {
+    looks += 1;
+    return { flows: [], ...rest, topologyVersion: looks, hasConflict: false };
+  });
+  const identity = { mesh: 'shop', site: 'east', agent: 'east-1', softwareVersion: '0' };
+  await using telemetry = await openTelemetry(metrics, identity);
+  for (const scrape of [1, 2]) {
+    const text = await telemetry.metricsText();
+    assert.match(text, new RegExp(`^causeway_topology_version\\S* ${scrape}$`, 'm'));
+    assert.equal(looks, scrape);
+  }
   stop();
 });
