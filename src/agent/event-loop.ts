@@ -3,8 +3,8 @@
  * read and no lease is renewed. Time in which the system let other processes run is told apart: it
  * is not ours to mend.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import type { Deps } from '../base/deps.ts';
+import { openThreadTimes, type ThreadTimes } from './thread-times.ts';
 
 /** It is looked so often: a block counts from the look that it held up. */
 const lookMs = 20;
@@ -32,52 +32,53 @@ export function watchEventLoop(
   { clock, metrics }: Pick<Deps, 'clock' | 'metrics'>,
   startMs = 1_000,
 ): () => void {
-  const cpuWait = openCpuWait();
+  const threads = openThreadTimes();
   let [longestMs, earlierMs] = [0, 0];
-  let [lookedMs, waitedMs] = [0, 0];
+  let lookedMs = 0;
+  let before = threads.read();
   let windowEndMs = clock.monotonicMs() + windowMs;
+  const begin = (): void => {
+    [lookedMs, before] = [clock.monotonicMs(), threads.read()];
+    cancel = clock.after(lookMs, look);
+  };
   const look = (): void => {
-    const [nowMs, nowWaitedMs] = [clock.monotonicMs(), cpuWait.totalMs()];
-    const blockedMs = nowMs - lookedMs - lookMs - (nowWaitedMs - waitedMs);
-    longestMs = Math.max(longestMs, blockedMs);
-    [lookedMs, waitedMs] = [nowMs, nowWaitedMs];
+    const [nowMs, now] = [clock.monotonicMs(), threads.read()];
+    longestMs = Math.max(longestMs, blockMs(nowMs - lookedMs - lookMs, before, now));
+    [lookedMs, before] = [nowMs, now];
     if (nowMs >= windowEndMs) {
       [earlierMs, longestMs] = [longestMs, 0];
       windowEndMs = nowMs + windowMs;
+      threads.refresh();
+      before = threads.read();
     }
     cancel = clock.after(lookMs, look);
   };
-  let cancel = clock.after(startMs, () => {
-    [lookedMs, waitedMs] = [clock.monotonicMs(), cpuWait.totalMs()];
-    cancel = clock.after(lookMs, look);
-  });
+  let cancel = clock.after(startMs, begin);
   const forgetBlock = metrics.collect(blockFamily, () => [
     { labels: {}, value: Math.max(earlierMs, longestMs) / 1000 },
   ]);
-  const forgetWait = metrics.collect(waitFamily, () => [{ labels: {}, value: waitedMs / 1000 }]);
+  const forgetWait = metrics.collect(waitFamily, () => [
+    { labels: {}, value: before.waitedMs / 1000 },
+  ]);
   return () => {
     cancel();
     forgetBlock();
     forgetWait();
-    cpuWait.close();
+    threads.close();
   };
 }
 
-/** What the scheduler of Linux says of our main thread; elsewhere nothing. */
-function openCpuWait(): { readonly totalMs: () => number; readonly close: () => void } {
-  let file: number;
-  try {
-    file = openSync('/proc/self/schedstat', 'r');
-  } catch {
-    return { totalMs: () => 0, close: () => undefined };
-  }
-  const text = Buffer.alloc(128);
-  return {
-    totalMs: () => {
-      // Nanoseconds on a CPU, nanoseconds in wait for one, and a count.
-      const length = readSync(file, text, 0, text.length, 0);
-      return Number(text.toString('latin1', 0, length).split(' ')[1] ?? 0) / 1e6;
-    },
-    close: () => closeSync(file),
-  };
+/**
+ * What of a delay our own work made. Not the time in which the main thread waited for a CPU; nor
+ * that in which it slept while a thread of the process waited for one: the collector of garbage
+ * waits for its helpers, and on a machine that is fully used these wait the longest.
+ */
+export function blockMs(lateMs: number, before: ThreadTimes, now: ThreadTimes): number {
+  const ownMs = lateMs - (now.waitedMs - before.waitedMs);
+  const sleptMs = Math.max(0, ownMs - (now.ranMs - before.ranMs));
+  const helperWaitedMs = now.helpersWaitedMs.reduce(
+    (most, waitedMs, at) => Math.max(most, waitedMs - (before.helpersWaitedMs[at] ?? waitedMs)),
+    0,
+  );
+  return ownMs - Math.min(sleptMs, helperWaitedMs);
 }

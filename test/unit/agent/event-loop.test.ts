@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'node:test';
-import { watchEventLoop } from '../../../src/agent/event-loop.ts';
+import { blockMs, watchEventLoop } from '../../../src/agent/event-loop.ts';
 import { systemClock } from '../../../src/base/clock.ts';
+import type { ThreadTimes } from '../../../src/agent/thread-times.ts';
 import { MetricRegistry } from '../../../src/base/metrics.ts';
 
 test('the longest block is told, and no more than that', async () => {
@@ -24,4 +25,26 @@ test('the longest block is told, and no more than that', async () => {
   stop();
   assert.equal(told(), undefined);
   assert.deepEqual([...metrics.samples('causeway_cpu_wait_seconds')], []);
+});
+
+const thread = (ranMs: number, waitedMs: number, ...helpersWaitedMs: number[]): ThreadTimes => {
+  return { ranMs, waitedMs, helpersWaitedMs };
+};
+
+test('time in which the system let others run is not a block', () => {
+  const before = thread(1_000, 50, 7, 80);
+  // All of the delay was work.
+  assert.equal(blockMs(60, before, thread(1_065, 50, 7, 80)), 60);
+  // The main thread waited for a CPU for 45 of 60 ms.
+  assert.equal(blockMs(60, before, thread(1_020, 95, 7, 80)), 15);
+  // It slept for 50 ms: waited for a helper that had no CPU for 40 of them.
+  assert.equal(blockMs(60, before, thread(1_010, 50, 7, 120)), 20);
+  // Who works does not wait for a helper, whatever that one waits for.
+  assert.equal(blockMs(60, before, thread(1_065, 50, 7, 980)), 60);
+  // Asleep, and no thread waited for a CPU: for a disk.
+  assert.equal(blockMs(60, before, thread(1_001, 50, 7, 80)), 60);
+  // A helper that was not there before, and one that has ended.
+  assert.equal(blockMs(60, before, thread(1_001, 50, 0, 80, 500)), 60);
+  // Nothing is told outside of Linux.
+  assert.equal(blockMs(60, thread(0, 0), thread(0, 0)), 60);
 });

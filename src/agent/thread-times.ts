@@ -1,0 +1,67 @@
+/** What the scheduler of Linux says of the threads of this process; elsewhere nothing. */
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
+
+/** In milliseconds, since each thread began. */
+export interface ThreadTimes {
+  /** Of the main thread: on a CPU, and in wait for one. */
+  readonly ranMs: number;
+  readonly waitedMs: number;
+  /** Of every other thread: in wait for a CPU. */
+  readonly helpersWaitedMs: readonly number[];
+}
+
+export interface ThreadClock {
+  readonly read: () => ThreadTimes;
+  /** Takes up threads that have begun since. Times of before it cannot be compared. */
+  readonly refresh: () => void;
+  readonly close: () => void;
+}
+
+export function openThreadTimes(): ThreadClock {
+  const text = Buffer.alloc(128);
+  let files: number[] = [];
+  const close = (): void => {
+    for (const file of files) closeSync(file);
+    files = [];
+  };
+  const refresh = (): void => {
+    close();
+    files = mainFirst().flatMap(openTimes);
+  };
+  // Nanoseconds on a CPU, nanoseconds in wait for one, and a count.
+  const times = (file: number): readonly [ranMs: number, waitedMs: number] => {
+    try {
+      const length = readSync(file, text, 0, text.length, 0);
+      const [ranNs, waitedNs] = text.toString('latin1', 0, length).split(' ');
+      return [Number(ranNs) / 1e6, Number(waitedNs) / 1e6];
+    } catch {
+      return [0, 0]; // The thread has ended.
+    }
+  };
+  const read = (): ThreadTimes => {
+    const [main, ...helpers] = files;
+    const [ranMs, waitedMs] = main === undefined ? [0, 0] : times(main);
+    return { ranMs, waitedMs, helpersWaitedMs: helpers.map((file) => times(file)[1]) };
+  };
+  refresh();
+  return { read, refresh, close };
+}
+
+/** The threads of this process; the main one has its number. */
+function mainFirst(): string[] {
+  const main = String(process.pid);
+  try {
+    const threads = readdirSync('/proc/self/task');
+    return [main, ...threads.filter((thread) => thread !== main)];
+  } catch {
+    return [];
+  }
+}
+
+function openTimes(thread: string): number[] {
+  try {
+    return [openSync(`/proc/self/task/${thread}/schedstat`, 'r')];
+  } catch {
+    return []; // It has ended meanwhile, or nothing is kept of it.
+  }
+}
