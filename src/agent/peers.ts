@@ -6,6 +6,7 @@ import { isAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import { LinkedAbort } from '../base/linked-abort.ts';
 import { Backoff } from '../base/retry.ts';
 import { openAgentClient, type AgentClient } from '../client/agent-client.ts';
 import type { MapUpdate, PeerView, TopologyView } from '../client/agent-shapes.ts';
@@ -131,8 +132,8 @@ export class Peers {
 
   /** Until the first of the streams ends, all of them run. */
   async #session(peer: Peer, client: AgentClient, backoff: Backoff): Promise<void> {
-    const stop = new AbortController();
-    const signal = AbortSignal.any([peer.stop.signal, stop.signal]);
+    using stop = new LinkedAbort(peer.stop.signal);
+    const { signal } = stop;
     await client.waitForReady();
     await this.#greet(peer, client, signal);
     backoff.reset();

@@ -11,6 +11,7 @@ import type {
 import type { Deps } from '../base/deps.ts';
 import { MeshError } from '../base/errors.ts';
 import { isSiteName, type SiteName } from '../base/ids.ts';
+import { LinkedAbort } from '../base/linked-abort.ts';
 import * as controls from '../client/convert-controls.ts';
 import * as events from '../client/convert-events.ts';
 import * as groups from '../client/convert-groups.ts';
@@ -205,17 +206,19 @@ function streaming<Q, T, R>(
   message: (value: T) => R,
 ): handleServerStreamingCall<Q, R> {
   return (call) => {
-    const cancelled = new AbortController();
+    const cancelled = new LinkedAbort(signal);
     call.on('cancelled', () => cancelled.abort());
     call.on('error', () => cancelled.abort());
-    const stop = AbortSignal.any([signal, cancelled.signal]);
-    pour(watch(call.request, stop), call, message, stop).then(
-      () => call.end(),
-      (error: unknown) => {
-        if (!stop.aborted) call.emit('error', grpcStatus(toMeshError(error, deps)));
-        else call.end();
-      },
-    );
+    const stop = cancelled.signal;
+    pour(watch(call.request, stop), call, message, stop)
+      .then(
+        () => call.end(),
+        (error: unknown) => {
+          if (!stop.aborted) call.emit('error', grpcStatus(toMeshError(error, deps)));
+          else call.end();
+        },
+      )
+      .finally(() => cancelled[Symbol.dispose]());
   };
 }
 

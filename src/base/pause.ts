@@ -16,7 +16,7 @@ export class Pause {
     signal.addEventListener('abort', wake, { once: true });
     this.#wake = wake;
     await this.#clock.sleep(ms, controller.signal).catch(() => undefined);
-    this.#wake = undefined;
+    if (this.#wake === wake) this.#wake = undefined;
     signal.removeEventListener('abort', wake);
   }
 

@@ -8,6 +8,7 @@
 import type { Deps } from '../base/deps.ts';
 import { errorMessage } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
+import { LinkedAbort } from '../base/linked-abort.ts';
 import type { FollowedCluster } from '../kafka/topic-follower.ts';
 import type { GroupHome } from './answer.ts';
 import type { GroupCluster, SiteLiveness } from './group-ports.ts';
@@ -28,7 +29,7 @@ export interface SiteReadersOptions extends Omit<ReaderOptions, 'pollMs'> {
 interface Away {
   readonly reader: PositionsReader;
   readonly cluster: ReadCluster;
-  readonly stop: AbortController;
+  readonly stop: LinkedAbort;
   readonly done: Promise<void>;
 }
 
@@ -117,10 +118,13 @@ export class SiteReaders {
       },
       this.#deps,
     );
-    const stop = new AbortController();
-    const done = reader.run(AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
-      this.#deps.log.error({ site, why: errorMessage(error) }, 'positions not read');
-    });
+    const stop = new LinkedAbort(signal);
+    const done = reader
+      .run(stop.signal)
+      .catch((error: unknown) => {
+        this.#deps.log.error({ site, why: errorMessage(error) }, 'positions not read');
+      })
+      .finally(() => stop[Symbol.dispose]());
     this.#away.set(site, { reader, cluster, stop, done });
     this.#deps.log.info(
       { site },

@@ -60,7 +60,7 @@ export class HomeTeller {
   }
 
   async *watch(group: string, signal: AbortSignal): AsyncIterable<HomeView> {
-    const bell = new Bell();
+    const bell = new Bell(this.#parts.clock);
     this.#bells.add(bell);
     const stopHomes = this.#parts.ledger.onHome(() => bell.ring());
     let told: string | undefined;
@@ -71,7 +71,7 @@ export class HomeTeller {
         const text = JSON.stringify([mode, home?.site, home?.epoch, home?.state, leaving]);
         if (text !== told) yield view;
         told = text;
-        await bell.sleep(lookMs, this.#parts.clock, signal);
+        await bell.sleep(lookMs, signal);
       }
     } finally {
       stopHomes();

@@ -10,6 +10,7 @@ import { Bell } from '../base/bell.ts';
 import { isAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
+import { LinkedAbort } from '../base/linked-abort.ts';
 import { Backoff } from '../base/retry.ts';
 import type { BrokerLink, Cluster, FetchedPartition } from './cluster.ts';
 import { isLeaderElsewhere } from './codes.ts';
@@ -38,13 +39,14 @@ export class TopicFollower {
   #topicId: string | undefined;
   #isRunning = true;
   /** Partitions that nobody reads are there. */
-  readonly #bell = new Bell();
+  readonly #bell: Bell;
 
   constructor(topic: string, cluster: FollowedCluster, listener: FollowListener, deps: Deps) {
     this.#topic = topic;
     this.#cluster = cluster;
     this.#listener = listener;
     this.#deps = deps;
+    this.#bell = new Bell(deps.clock);
   }
 
   /** 0 until the topic has been seen. */
@@ -76,8 +78,8 @@ export class TopicFollower {
 
   /** @throws MeshError kafka_authorization, kafka_request, batch_corrupt */
   async run(signal: AbortSignal): Promise<void> {
-    const failed = new AbortController();
-    const stop = AbortSignal.any([signal, failed.signal]);
+    using failed = new LinkedAbort(signal);
+    const stop = failed.signal;
     const running = new Set<Promise<void>>();
     let failure: Error | undefined;
     const backoff = new Backoff({ delayMsMin: 100, delayMsMax: 3_000 }, this.#deps.clock);
@@ -136,7 +138,7 @@ export class TopicFollower {
       this.#say(backoff, error);
     }
     if (isAgain) await backoff.wait(stop).catch(() => undefined);
-    else await this.#bell.sleep(lookEveryMs, this.#deps.clock, stop);
+    else await this.#bell.sleep(lookEveryMs, stop);
   }
 
   #give(
@@ -255,8 +257,7 @@ export class TopicFollower {
     places: Set<FollowedPartition>,
     sentMs: number,
   ): void {
-    const { errorCode } = fetched;
-    const { partition } = place;
+    const { errorCode, partition } = fetched;
     if (errorCode === 0) place.take(fetched, sentMs);
     else if (errorCode === offsetOutOfRange || isLeaderElsewhere(errorCode)) {
       places.delete(place);

@@ -38,7 +38,7 @@ export class MeshConsumer implements AsyncDisposable {
   readonly #names: TopicNames;
   readonly #teller: Teller;
   readonly #agents: Agents;
-  readonly #bell = new Bell();
+  readonly #bell: Bell;
   readonly #stop = new AbortController();
   readonly #tally = new Tally();
   #handlers: RunOptions = {};
@@ -61,6 +61,7 @@ export class MeshConsumer implements AsyncDisposable {
     const { group, sites, topics, origins = [], hooks, log } = options;
     this.#options = options;
     this.#clock = clock;
+    this.#bell = new Bell(clock);
     this.#sites = Object.entries(sites);
     this.#siteNames = Object.keys(sites);
     this.#names = new TopicNames(topics, [...this.#siteNames, ...origins]);
@@ -125,7 +126,7 @@ export class MeshConsumer implements AsyncDisposable {
         const problem = this.#failure ?? this.#agents.problem;
         if (problem !== undefined) throw problem;
         await this.#do(decide(this.#facts()));
-        await this.#bell.sleep(tickMs, this.#clock, signal);
+        await this.#bell.sleep(tickMs, signal);
       }
     } catch (error) {
       if (isMeshError(error, 'aborted') && signal.aborted) return;

@@ -5,6 +5,7 @@
 import type { ConsumerConfig, Kafka } from 'kafkajs';
 import { isAborted, type Clock } from '../../base/clock.ts';
 import { isMeshError } from '../../base/errors.ts';
+import { LinkedAbort } from '../../base/linked-abort.ts';
 import { Backoff } from '../../base/retry.ts';
 import { Contact } from './contact.ts';
 import type { Running } from './decide.ts';
@@ -149,11 +150,10 @@ export class SiteSession {
     const told = { onContact, onJoined, onHandled, onHandlerError };
     const at = { group, site, kafka, topics, names, config, handlers };
     const member = new GroupMember({ ...at, ...told }, clock);
-    const over = new AbortController();
-    const either = AbortSignal.any([signal, over.signal]);
+    using over = new LinkedAbort(signal);
     void member.start();
     try {
-      const ended = await Promise.race([member.crashed, this.#newTopics(topics, either)]);
+      const ended = await Promise.race([member.crashed, this.#newTopics(topics, over.signal)]);
       if (ended === undefined) return true;
       teller.failed(ended, `kafkajs has given up at ${site}`);
       return false;
