@@ -1,18 +1,18 @@
 /** What the scheduler of Linux says of the threads of this process; elsewhere nothing. */
 import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 
-/** In milliseconds, since each thread began. */
+/** In milliseconds, since the process began. */
 export interface ThreadTimes {
-  /** Of the main thread: on a CPU, and in wait for one. */
+  /** On a CPU, and in wait for one. */
   readonly ranMs: number;
   readonly waitedMs: number;
-  /** Of every other thread: in wait for a CPU. */
-  readonly helpersWaitedMs: readonly number[];
 }
 
 export interface ThreadClock {
-  readonly read: () => ThreadTimes;
-  /** Takes up threads that have begun since. Times of before it cannot be compared. */
+  readonly main: () => ThreadTimes;
+  /** Of every other thread: in wait for a CPU, ms. Ten times the price of the main thread. */
+  readonly helpersWaitedMs: () => readonly number[];
+  /** Takes up threads that have begun since. What helpers waited before it cannot be compared. */
   readonly refresh: () => void;
   readonly close: () => void;
 }
@@ -38,13 +38,14 @@ export function openThreadTimes(): ThreadClock {
       return [0, 0]; // The thread has ended.
     }
   };
-  const read = (): ThreadTimes => {
-    const [main, ...helpers] = files;
-    const [ranMs, waitedMs] = main === undefined ? [0, 0] : times(main);
-    return { ranMs, waitedMs, helpersWaitedMs: helpers.map((file) => times(file)[1]) };
+  const main = (): ThreadTimes => {
+    const [file] = files;
+    const [ranMs, waitedMs] = file === undefined ? [0, 0] : times(file);
+    return { ranMs, waitedMs };
   };
+  const helpersWaitedMs = (): number[] => files.slice(1).map((file) => times(file)[1]);
   refresh();
-  return { read, refresh, close };
+  return { main, helpersWaitedMs, refresh, close };
 }
 
 /** The threads of this process; the main one has its number. */

@@ -27,24 +27,25 @@ test('the longest block is told, and no more than that', async () => {
   assert.deepEqual([...metrics.samples('causeway_cpu_wait_seconds')], []);
 });
 
-const thread = (ranMs: number, waitedMs: number, ...helpersWaitedMs: number[]): ThreadTimes => {
-  return { ranMs, waitedMs, helpersWaitedMs };
-};
+const main = (ranMs: number, waitedMs: number): ThreadTimes => ({ ranMs, waitedMs });
 
 test('time in which the system let others run is not a block', () => {
-  const before = thread(1_000, 50, 7, 80);
+  const before = main(1_000, 50);
+  const calm = { before: [7, 80], now: [7, 80] };
+  const starved = { before: [7, 80], now: [7, 120] };
   // All of the delay was work.
-  assert.equal(blockMs(60, before, thread(1_065, 50, 7, 80)), 60);
+  assert.equal(blockMs(60, before, main(1_065, 50), calm), 60);
   // The main thread waited for a CPU for 45 of 60 ms.
-  assert.equal(blockMs(60, before, thread(1_020, 95, 7, 80)), 15);
+  assert.equal(blockMs(60, before, main(1_020, 95), calm), 15);
   // It slept for 50 ms: waited for a helper that had no CPU for 40 of them.
-  assert.equal(blockMs(60, before, thread(1_010, 50, 7, 120)), 20);
+  assert.equal(blockMs(60, before, main(1_010, 50), starved), 20);
   // Who works does not wait for a helper, whatever that one waits for.
-  assert.equal(blockMs(60, before, thread(1_065, 50, 7, 980)), 60);
+  assert.equal(blockMs(60, before, main(1_065, 50), starved), 60);
   // Asleep, and no thread waited for a CPU: for a disk.
-  assert.equal(blockMs(60, before, thread(1_001, 50, 7, 80)), 60);
-  // A helper that was not there before, and one that has ended.
-  assert.equal(blockMs(60, before, thread(1_001, 50, 0, 80, 500)), 60);
+  assert.equal(blockMs(60, before, main(1_001, 50), calm), 60);
+  // A helper that has ended, and one that was not there before.
+  const others = { before: [7, 80], now: [0, 80, 500] };
+  assert.equal(blockMs(60, before, main(1_001, 50), others), 60);
   // Nothing is told outside of Linux.
-  assert.equal(blockMs(60, thread(0, 0), thread(0, 0)), 60);
+  assert.equal(blockMs(60, main(0, 0), main(0, 0), { before: [], now: [] }), 60);
 });
