@@ -1,4 +1,5 @@
 /** The agent's gRPC port: our services, health, reflection. */
+import { setMaxListeners } from 'node:events';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { ReflectionService } from '@grpc/reflection';
@@ -30,6 +31,8 @@ export async function openGrpcServer(
     'grpc.keepalive_time_ms': 10_000,
     'grpc.keepalive_timeout_ms': 5_000,
   });
+  // Every call listens to it until it has ended.
+  setMaxListeners(0, closing.signal);
   addServices(server, { ports, deps, signal: closing.signal });
   const health = new HealthImplementation();
   health.addToServer(server);

@@ -3,6 +3,7 @@
  * tells peers, syncs, translates, fails over. The parts decide; this wires them and stores their
  * state.
  */
+import { setMaxListeners } from 'node:events';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { SiteName } from '../base/ids.ts';
@@ -58,6 +59,8 @@ export interface GroupServiceOptions {
 }
 
 const storeMs = 500;
+/** Each part has a loop or two that end with the service; more than that is a leak. */
+const partListenersMax = 30;
 const twoHomes = 'made at home at two sites in one epoch, apart from each other';
 
 export class GroupService {
@@ -146,6 +149,7 @@ export class GroupService {
     const { log } = this.#options;
     // Its parts listen to one of its own, not each to that of the whole agent.
     const signal = AbortSignal.any([stop]);
+    setMaxListeners(partListenersMax, signal);
     const onRecords = (records: readonly FollowedRecord[]): void => this.#load(records);
     const following = log.follow({ onRecords, onSynced: () => this.#synced.tell() }, signal);
     const stopListening = this.#ledger.onHome((group) => this.#own.noteMoved(group));
