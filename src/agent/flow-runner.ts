@@ -3,6 +3,7 @@
  * reaches the source's Kafka however long that takes, and starts the flow again when it fails.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
+import type { Turns } from '../base/turns.ts';
 import { isAborted, throwIfAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
@@ -33,6 +34,7 @@ export interface FlowRunnerParts {
   readonly controls: ControlStore;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
+  readonly turns: Turns;
   readonly openSource: () => Promise<Cluster>;
   readonly openSlots: () => Promise<SlotShare>;
   readonly onEvent: (event: FlowEvent) => void;
@@ -150,7 +152,7 @@ export class FlowRunner {
   }
 
   async #runOnce(scope: Scope, backoff: Backoff, signal: AbortSignal): Promise<void> {
-    const { agent, topology, settings, target, maps, controls, budget, pool, onEvent } =
+    const { agent, topology, settings, target, maps, controls, budget, pool, turns, onEvent } =
       this.#parts;
     const { overrides } = controls;
     const tell = (): void => this.#controls.setOverrides(overrides.list(settings.id));
@@ -185,6 +187,7 @@ export class FlowRunner {
       limits: new TargetLimits(clock),
       budget,
       pool,
+      turns,
       timings: { ...defaultTimings, upkeepMs: viewRefreshMs },
       onEvent,
     });

@@ -1,6 +1,7 @@
 /** The flows into this site: one runner each, started and stopped as the topology changes. */
 import type { Deps } from '../base/deps.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
+import { Turns } from '../base/turns.ts';
 import { errorMessage, MeshError } from '../base/errors.ts';
 import type { FlowId, SiteName } from '../base/ids.ts';
 import type { ByteBudget } from '../flow/byte-budget.ts';
@@ -38,12 +39,15 @@ interface Running {
 export class FlowSet {
   readonly #parts: FlowSetParts;
   readonly #deps: Deps;
+  /** One for all flows: they share the thread. */
+  readonly #turns: Turns;
   readonly #running = new Map<FlowId, Running>();
   #changing: Promise<void> = Promise.resolve();
 
   constructor(parts: FlowSetParts, deps: Deps) {
     this.#parts = parts;
     this.#deps = deps;
+    this.#turns = new Turns(deps.clock);
     parts.controls.onRetry((flow) => {
       for (const { runner } of this.#running.values()) if (runner.id === flow) runner.retryNow();
     });
@@ -111,6 +115,7 @@ export class FlowSet {
     const runner = new FlowRunner(
       {
         ...this.#parts,
+        turns: this.#turns,
         topology,
         settings,
         openSource: () => this.#openSource(topology, settings),

@@ -1,6 +1,7 @@
 /** What all partitions of one flow share: handed to each part as a plain object. */
 import type { Deps } from '../base/deps.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
+import type { Turns } from '../base/turns.ts';
 import type { SlotShare } from '../kafka/slots.ts';
 import type { MapBook } from '../offsets/map-book.ts';
 import type { FlowSettings, Topology } from '../topology/model.ts';
@@ -76,6 +77,7 @@ export interface FlowContext {
   readonly limits: TargetLimits;
   readonly budget: ByteBudget;
   readonly pool: BufferPool;
+  readonly turns: Turns;
   readonly timings: FlowTimings;
   readonly onEvent: (event: FlowEvent) => void;
 }

@@ -7,7 +7,7 @@
  * Reading is left to SourceReader, sending to TargetWriter, the decision about answers to
  * produce-answer.ts, the recovery to take-over.ts.
  */
-import { isAborted, nextTurn, throwIfAborted } from '../base/clock.ts';
+import { isAborted, throwIfAborted } from '../base/clock.ts';
 import { errorMessage, isMeshError, MeshError } from '../base/errors.ts';
 import { Pause } from '../base/pause.ts';
 import { Backoff } from '../base/retry.ts';
@@ -415,11 +415,11 @@ export class PartitionCopy {
     hold: Hold | undefined,
   ): Promise<void> {
     this.#parts.meter.fetched(found.length);
-    const { fetchPosition } = copying;
-    const { records, trouble } = await this.#gaps.check(found, fetchPosition);
-    await copying.source.note(records, fetchPosition);
+    const { records, trouble } = await this.#gaps.check(found, copying.fetchPosition);
+    await copying.source.note(records, copying.fetchPosition);
     copying.tenure.map.setFirstRead(copying.source.firstRead);
-    const pieces = copying.lane.pieces(records, fetchPosition, aborted, pieceBytes, hold);
+    const pieces = copying.lane.pieces(records, copying.fetchPosition, aborted, pieceBytes, hold);
+    await this.#context.turns.take();
     for (const piece of pieces) {
       // Leaving the loop gives back only what was being built.
       if (copying.window.isBroken || this.#copying !== copying) {
@@ -427,7 +427,7 @@ export class PartitionCopy {
         return;
       }
       this.#take(copying, piece);
-      await nextTurn();
+      await this.#context.turns.take();
     }
     if (trouble !== undefined) throw trouble;
   }

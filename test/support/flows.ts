@@ -4,6 +4,7 @@ import { BufferPool } from '../../src/base/buffer-pool.ts';
 import { siteName } from '../../src/base/ids.ts';
 import type { Log } from '../../src/base/log.ts';
 import { Scope } from '../../src/base/scope.ts';
+import { Turns } from '../../src/base/turns.ts';
 import { ControlStore } from '../../src/agent/control-store.ts';
 import { MapStore } from '../../src/agent/map-store.ts';
 import { ByteBudget } from '../../src/flow/byte-budget.ts';
@@ -108,6 +109,7 @@ export async function startFlow(options: TestFlowOptions): Promise<TestFlow> {
       limits: new TargetLimits(deps.clock),
       budget,
       pool,
+      turns: new Turns(deps.clock),
       timings: { ...defaultTimings, upkeepMs: 300, ...options.timings },
       onEvent: (event) => events.push(event),
     });
