@@ -3,13 +3,13 @@
  * reaches the source's Kafka however long that takes, and starts the flow again when it fails.
  */
 import type { BufferPool } from '../base/buffer-pool.ts';
-import type { Turns } from '../base/turns.ts';
 import { isAborted, throwIfAborted } from '../base/clock.ts';
 import type { Deps } from '../base/deps.ts';
 import { errorMessage, isMeshError } from '../base/errors.ts';
 import type { FlowId, SiteName } from '../base/ids.ts';
 import { Backoff } from '../base/retry.ts';
 import { Scope } from '../base/scope.ts';
+import type { Turns } from '../base/turns.ts';
 import type { ByteBudget } from '../flow/byte-budget.ts';
 import { ClusterView } from '../flow/cluster-view.ts';
 import { Flow } from '../flow/flow.ts';

@@ -1,9 +1,9 @@
 /** The flows into this site: one runner each, started and stopped as the topology changes. */
 import type { Deps } from '../base/deps.ts';
 import type { BufferPool } from '../base/buffer-pool.ts';
-import { Turns } from '../base/turns.ts';
 import { errorMessage, MeshError } from '../base/errors.ts';
 import type { FlowId, SiteName } from '../base/ids.ts';
+import { Turns } from '../base/turns.ts';
 import type { ByteBudget } from '../flow/byte-budget.ts';
 import type { ClusterView } from '../flow/cluster-view.ts';
 import type { FlowEvent } from '../flow/flow-context.ts';
