@@ -13,7 +13,6 @@ import { say } from '../support/say.ts';
 import { count, oneOf, script } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { makeTopic } from '../support/topics.ts';
-import { until } from '../support/until.ts';
 import type { GroupCounts } from './failover-judge.ts';
 import { FailoverRound, storyOf, type Story } from './failover-round.ts';
 
@@ -141,22 +140,16 @@ async function failoversIn(
   return totals;
 }
 
-/** Topics at both sites, copied both ways. */
+/** Topics at both sites, copied both ways: every copy has begun. */
 async function prepare(mesh: OwnMesh, stories: readonly Story[]): Promise<void> {
   for (const { topic } of stories) {
     for (const name of mesh.names) await makeTopic(mesh.cluster(name), topic, 2);
   }
   await mesh.startAgents();
-  for (const { topic } of stories) {
-    for (const [at, from] of [mesh.names, [...mesh.names].reverse()]) {
-      const cluster = mesh.cluster(at ?? '');
-      const name = `${from ?? ''}.${topic}`;
-      await until(`${name} at ${at ?? ''}`, async () => {
-        const found = (await cluster.metadata()).topics.get(name)?.partitions ?? [];
-        return found.length === 2 && found.every(({ leader }) => leader >= 0);
-      });
-    }
-  }
+  const born = stories.flatMap(({ topic }) =>
+    mesh.names.flatMap((site) => [0, 1].map((partition) => ({ site, topic, partition }))),
+  );
+  await mesh.crossed(born);
 }
 
 export function isKept({ skipped, againAtHome, breaches, positions }: FailoverTotals): boolean {

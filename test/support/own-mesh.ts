@@ -23,7 +23,8 @@ export interface OwnMeshOptions {
 
 /** For sites that die and return: less to recover, and let in again sooner than after 9 s. */
 export const quickReturn = {
-  'broker.session.timeout.ms': '2000',
+  // With 2 s a stall of the machine fences brokers that run.
+  'broker.session.timeout.ms': '5000',
   'broker.heartbeat.interval.ms': '500',
   'offsets.topic.num.partitions': '4',
   'transaction.state.log.num.partitions': '4',
