@@ -14,6 +14,7 @@ import type {
 } from '../kafka/cluster.ts';
 import { kafkaErrorName } from '../kafka/codes.ts';
 import { stateTopics } from '../kafka/internal-topics.ts';
+import { replicationFactor } from '../kafka/replication-factor.ts';
 import { carriedTopic } from '../topology/carried.ts';
 import type { FlowContext } from './flow-context.ts';
 import { remoteConfigs } from './remote-configs.ts';
@@ -223,7 +224,7 @@ export class TopicUpkeep {
   #replicationFactor(): number {
     const { topology, settings, target } = this.#context;
     const declared = topology.sites.get(settings.to)?.kafka.replicationFactor;
-    return declared ?? Math.min(3, target.current?.brokers.size ?? 1);
+    return replicationFactor(declared, settings.to, target.current);
   }
 }
 

@@ -4,6 +4,7 @@ import { retry } from '../base/retry.ts';
 import type { Deps } from '../base/deps.ts';
 import type { Cluster, NewTopic } from './cluster.ts';
 import { refusal } from './convert-error.ts';
+import { replicationFactor } from './replication-factor.ts';
 
 export const stateTopics = {
   offsetMaps: '__causeway-offset-maps',
@@ -34,25 +35,33 @@ const configsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 const leaderRetry = { attemptsMax: 30, delayMsMin: 50, delayMsMax: 1_000 };
 
+const topicExists = 36;
+const tooFewBrokers = 38;
+
 /**
- * @param replicationFactor undefined: min(3, brokers)
- * @throws MeshError state_corrupt when a topic is there in a shape that would lose state
+ * @param replicationFactor undefined: as many as there are brokers, three at most
+ * @throws MeshError state_corrupt when a topic is there in a shape that would lose state;
+ * kafka_unavailable while fewer brokers are alive than a topic needs
  */
 export async function ensureInternalTopics(
   cluster: Cluster,
   options: { readonly replicationFactor: number | undefined },
   deps: Deps,
 ): Promise<void> {
-  const { brokers, topics } = await cluster.metadata();
-  const replicationFactor = options.replicationFactor ?? Math.min(3, brokers.size);
-  const missing = Object.entries(configsOf)
-    .filter(([name]) => !topics.has(name))
-    .map(([name, configs]): NewTopic => ({ name, partitions: 1, replicationFactor, configs }));
+  const metadata = await cluster.metadata();
+  const missing = Object.entries(configsOf).filter(([name]) => !metadata.topics.has(name));
   if (missing.length > 0) {
-    for (const { name, errorCode, errorMessage } of await cluster.createTopics(missing)) {
-      // 36: another agent of the site was faster.
-      if (errorCode === 0 || errorCode === 36) continue;
-      throw refusal(cluster.name, `making ${name}`, errorCode, errorMessage);
+    const factor = replicationFactor(options.replicationFactor, cluster.name, metadata);
+    const wanted = missing.map(([name, configs]): NewTopic => {
+      return { name, partitions: 1, replicationFactor: factor, configs };
+    });
+    for (const { name, errorCode, errorMessage } of await cluster.createTopics(wanted)) {
+      // Another agent of the site was faster.
+      if (errorCode === 0 || errorCode === topicExists) continue;
+      const refused = refusal(cluster.name, `making ${name}`, errorCode, errorMessage);
+      // Brokers come back; when more are wanted than there are at all, that is told until then.
+      if (errorCode !== tooFewBrokers) throw refused;
+      throw new MeshError('kafka_unavailable', refused.message, { cause: refused });
     }
   }
   await retry(deps.clock, leaderRetry, () => checkTopics(cluster));

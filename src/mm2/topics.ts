@@ -2,6 +2,7 @@
 import { isMeshError, MeshError } from '../base/errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
 import { refusal } from '../kafka/convert-error.ts';
+import { replicationFactor } from '../kafka/replication-factor.ts';
 
 const common = { 'segment.bytes': String(1024 * 1024), 'min.cleanable.dirty.ratio': '0.2' };
 
@@ -22,20 +23,20 @@ export const checkpointConfigs = {
 const alreadyThere = 36;
 
 /**
- * @param replicationFactor undefined: min(3, brokers)
+ * @param declaredFactor of replicas; undefined: as many as there are brokers, three at most
  * @throws MeshError state_corrupt for a topic of that name that something else must have made;
- * kafka_authorization
+ * kafka_authorization; kafka_unavailable
  */
 export async function ensureTopic(
   cluster: Cluster,
   name: string,
   configs: Readonly<Record<string, string>> & { readonly 'cleanup.policy': string },
-  replicationFactor: number | undefined,
+  declaredFactor: number | undefined,
 ): Promise<void> {
-  const { brokers, topics } = await cluster.metadata();
-  const found = topics.get(name);
+  const metadata = await cluster.metadata();
+  const found = metadata.topics.get(name);
   if (found === undefined) {
-    const factor = replicationFactor ?? Math.min(3, brokers.size);
+    const factor = replicationFactor(declaredFactor, cluster.name, metadata);
     const [made] = await cluster.createTopics([
       { name, partitions: 1, replicationFactor: factor, configs },
     ]);

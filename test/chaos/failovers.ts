@@ -8,7 +8,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { MemberClient } from '../support/steady-member.ts';
-import { OwnMesh, quickReturn } from '../support/own-mesh.ts';
+import { OwnMesh } from '../support/own-mesh.ts';
+import { quickReturn } from '../support/quick-return.ts';
 import { say } from '../support/say.ts';
 import { count, oneOf, script } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';

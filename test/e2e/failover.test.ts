@@ -19,14 +19,13 @@ import { kafkaVersions } from '../support/clusters.ts';
 import { committedAt } from '../support/committed.ts';
 import { testDeps } from '../support/deps.ts';
 import { causeway } from '../support/mesh.ts';
+import { quickReturn } from '../support/quick-return.ts';
 import { appendRecords, makeTopic, readAll } from '../support/topics.ts';
 import { until } from '../support/until.ts';
 
 const dir = mkdtempSync(path.join(os.tmpdir(), 'causeway-failover-'));
 const deps = testDeps();
 const context = { env: process.env, isTied: true, onProgress: () => undefined };
-// A site that died is let in again when its broker's old session has expired; 9 s by default.
-const extraConfig = { 'broker.session.timeout.ms': '2000', 'broker.heartbeat.interval.ms': '500' };
 const perPartition = 1_000;
 
 after(async () => {
@@ -60,7 +59,7 @@ test('failover and failback: refused in time, exact, at home again', async () =>
   const sites = (['east', 'west'] as const).map((name) => ({
     name,
     kafkaVersion: kafkaVersions[name],
-    extraConfig,
+    extraConfig: quickReturn,
   }));
   const sandbox = await openSandbox({ dir, sites, isTied: true }, deps);
   const file = sandbox.meshFile;

@@ -27,6 +27,7 @@ import {
   type ReadRecord,
 } from '../support/group-member.ts';
 import { causeway } from '../support/mesh.ts';
+import { quickReturn } from '../support/quick-return.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { appendRecords, makeTopic, readAll } from '../support/topics.ts';
 import { until } from '../support/until.ts';
@@ -163,11 +164,7 @@ before(async () => {
           name: 'east',
           kafkaVersion: kafkaVersions.east,
           wanPorts: [link.port],
-          // A site that died is let in again when its broker's old session has expired.
-          extraConfig: {
-            'broker.session.timeout.ms': '2000',
-            'broker.heartbeat.interval.ms': '500',
-          },
+          extraConfig: quickReturn,
         },
         {
           name: 'west',

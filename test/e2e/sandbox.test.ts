@@ -13,6 +13,7 @@ import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { findSandbox } from '../../src/sandbox/sandbox.ts';
 import { parseTopology } from '../../src/topology/parse.ts';
 import { testDeps } from '../support/deps.ts';
+import { quickReturn } from '../support/quick-return.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { runClient } from '../support/tools.ts';
 import { appendRecords, makeTopic, readAll } from '../support/topics.ts';
@@ -23,8 +24,6 @@ const cli = path.join(root, 'bin', 'causeway');
 const temp = mkdtempSync(path.join(os.tmpdir(), 'causeway-sandbox-'));
 const context = { env: process.env, isTied: true, onProgress: () => undefined };
 const deps = testDeps();
-// A site that died is let in again when its broker's old session has expired; 9 s by default.
-const extraConfig = { 'broker.session.timeout.ms': '2000', 'broker.heartbeat.interval.ms': '500' };
 
 after(async () => {
   for (const name of readdirSync(temp)) {
@@ -132,7 +131,7 @@ describe('the library', () => {
   test('a port that is taken, a folder that holds another sandbox', async () => {
     await using taken = await TcpProxy.open();
     const dir = path.join(temp, 'refused');
-    const east = { name: 'east', kafkaVersion: '4.3.0', extraConfig };
+    const east = { name: 'east', kafkaVersion: '4.3.0', extraConfig: quickReturn };
     const asked = openSandbox({ dir, sites: [{ ...east, ports: [taken.port] }] }, deps);
     await assert.rejects(asked, new RegExp(`localhost:${taken.port}`));
     await using sandbox = await openSandbox({ dir, sites: [east], isTied: true }, deps);
@@ -144,7 +143,7 @@ describe('the library', () => {
 
   test('what was written is there after down and up, on the same ports', async () => {
     const dir = path.join(temp, 'kept');
-    const sites = [{ name: 'east', kafkaVersion: '3.9.2', extraConfig }];
+    const sites = [{ name: 'east', kafkaVersion: '3.9.2', extraConfig: quickReturn }];
     const options = { dir, sites, isTied: true };
     const record = { timestampMs: 1_000, key: null, value: Buffer.from('still here') };
     const settings = (brokers: string[]) => ({ name: 'east', brokers, clientId: 'test' });
@@ -172,7 +171,7 @@ describe('the library', () => {
     const dir = path.join(temp, 'three');
     const wanPorts = proxies.list.map(({ port }) => port);
     const sites = [
-      { name: 'east', kafkaVersion: '4.3.0', brokers: 3, wanPorts, extraConfig },
+      { name: 'east', kafkaVersion: '4.3.0', brokers: 3, wanPorts, extraConfig: quickReturn },
     ] as const;
     await using sandbox = await openSandbox({ dir, sites, isTied: true }, deps);
     const east = sandbox.site('east');

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isMeshError } from '../../src/base/errors.ts';
+import type { NewTopic } from '../../src/kafka/cluster.ts';
 import { ensureInternalTopics, stateTopics } from '../../src/kafka/internal-topics.ts';
 import type { KafkaCluster } from '../../src/kafka/session.ts';
 import { openStateLog } from '../../src/kafka/state-topic.ts';
@@ -74,4 +75,32 @@ test('the internal topics are made once, and a wrong shape is refused by name', 
       error.message.includes('__causeway-topology') &&
       error.message.includes('wanted compact'),
   );
+});
+
+test('with too few brokers alive an agent does not begin, and does not end: it waits', async () => {
+  await using cluster = await openTestCluster('west');
+  const few = (brokers: number): KafkaCluster => {
+    const none = {
+      name: cluster.name,
+      metadata: async () => {
+        const found = await cluster.metadata();
+        return { brokers: new Map([...found.brokers].slice(0, brokers)), topics: new Map() };
+      },
+      // By other names, as those are there.
+      createTopics: (topics: readonly NewTopic[]) =>
+        cluster.createTopics(topics.map((topic) => ({ ...topic, name: uniqueName('few') }))),
+    };
+    return none as unknown as KafkaCluster;
+  };
+  const cases: readonly [brokers: number, replicationFactor: number | undefined, RegExp][] = [
+    [0, undefined, /^west has no broker that is alive just now$/],
+    [1, 9, /^making few-\S+ at west: INVALID_REPLICATION_FACTOR \(38\): .*9/],
+  ];
+  for (const [brokers, replicationFactor, pattern] of cases) {
+    await assert.rejects(
+      ensureInternalTopics(few(brokers), { replicationFactor }, testDeps()),
+      (error) =>
+        isMeshError(error, 'kafka_unavailable') && error.retriable && pattern.test(error.message),
+    );
+  }
 });

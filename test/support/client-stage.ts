@@ -7,6 +7,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { Scope } from '../../src/base/scope.ts';
 import { translateSchema, type TranslateJson } from '../../src/client/answers.ts';
+import type { GroupOffset } from '../../src/kafka/cluster.ts';
 import { openCluster, type KafkaCluster } from '../../src/kafka/session.ts';
 import { openSandbox } from '../../src/sandbox/open-sandbox.ts';
 import { findSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -14,13 +15,9 @@ import { startAgent, type AgentProcess } from './agent-process.ts';
 import { kafkaVersions, type TestSite } from './clusters.ts';
 import { testDeps } from './deps.ts';
 import type { Handled } from './example-process.ts';
+import { quickReturn } from './quick-return.ts';
 import { appendRecords, makeTopic, readAll } from './topics.ts';
 
-/** So that a member that was killed is given up soon, and a broker that was. */
-const extraConfig = {
-  'broker.session.timeout.ms': '2000',
-  'broker.heartbeat.interval.ms': '500',
-};
 const partitions = [0, 1];
 const deps = testDeps();
 
@@ -81,7 +78,7 @@ export class ClientStage implements AsyncDisposable {
       const dir = mkdtempSync(path.join(os.tmpdir(), 'causeway-client-'));
       scope.defer(() => rmSync(dir, { recursive: true }));
       const sites = (['east', 'west'] as const).map((name) => {
-        return { name, kafkaVersion: kafkaVersions[name], extraConfig };
+        return { name, kafkaVersion: kafkaVersions[name], extraConfig: quickReturn };
       });
       const context = { env: process.env, isTied: true, onProgress: () => undefined };
       scope.defer(() => findSandbox(dir, context, deps).down());
@@ -153,15 +150,21 @@ export class ClientStage implements AsyncDisposable {
     return translateSchema.safeParse(JSON.parse(text)).data;
   }
 
-  /** What was handled at that site is committed, all of it, and the other one knows. */
+  /**
+   * What was handled at that site is committed, all of it, and the other one knows. Behind the last
+   * record may stand the marker of a takeover, which not every client commits.
+   */
   async settled(site: TestSite): Promise<boolean> {
-    const logs = [`orders`, `${otherSite[site]}.orders`].flatMap((topic) =>
-      partitions.map((partition) => ({ topic, partition })),
-    );
-    const ends = placesText(await this.clusters[site].listOffsets(logs, 'latest'));
-    const known = (await this.translation(site))?.positions.map(({ source }) => source);
-    const at = await this.#committed(site);
-    return at === ends && at === placesText(known ?? []);
+    const committed = await this.#committed(site);
+    for (const topic of ['orders', `${otherSite[site]}.orders`]) {
+      for (const partition of partitions) {
+        const last = (await readAll(this.clusters[site], topic, partition)).at(-1)?.offset;
+        const at = committed.find((one) => one.topic === topic && one.partition === partition);
+        if (last !== undefined && (at?.offset ?? -1n) <= last) return false;
+      }
+    }
+    const known = (await this.translation(site))?.positions.map(({ source }) => source) ?? [];
+    return placesText(committed) === placesText(known.filter(({ offset }) => offset !== undefined));
   }
 
   /**
@@ -172,12 +175,13 @@ export class ClientStage implements AsyncDisposable {
     const found = await this.translation(otherSite[site]);
     const targets = found?.positions.map(({ target }) => target);
     return (
-      found?.verdict === 'exact' && placesText(targets ?? []) === (await this.#committed(site))
+      found?.verdict === 'exact' &&
+      placesText(targets ?? []) === placesText(await this.#committed(site))
     );
   }
 
-  async #committed(site: TestSite): Promise<string> {
+  async #committed(site: TestSite): Promise<GroupOffset[]> {
     const found = await this.clusters[site].groupOffsets(this.group);
-    return placesText(found.filter(({ offset }) => offset >= 0n));
+    return found.filter(({ offset }) => offset >= 0n);
   }
 }
