@@ -12,7 +12,7 @@ import type {
   TopicConfigEntry,
   TopicMetadata,
 } from '../kafka/cluster.ts';
-import { kafkaErrorName } from '../kafka/codes.ts';
+import { kafkaErrorName, topicAlreadyExists } from '../kafka/codes.ts';
 import { stateTopics } from '../kafka/internal-topics.ts';
 import { replicationFactor } from '../kafka/replication-factor.ts';
 import { carriedTopic } from '../topology/carried.ts';
@@ -49,7 +49,6 @@ interface Refusal {
 const retryRounds = 10;
 /** In one request: beyond some ten thousand the controller refuses it. */
 const partitionsPerRequest = 2_000;
-const alreadyThere = 36;
 const invalidPartitions = 37;
 
 export class TopicUpkeep {
@@ -177,7 +176,7 @@ export class TopicUpkeep {
   #onCreated(result: { name: string; errorCode: number; errorMessage: string }): void {
     const { deps, settings } = this.#context;
     const { name, errorCode } = result;
-    if (errorCode !== 0 && errorCode !== alreadyThere) {
+    if (errorCode !== 0 && errorCode !== topicAlreadyExists) {
       this.#refuse(name, createRefusal(errorCode, result.errorMessage));
       return;
     }

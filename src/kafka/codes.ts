@@ -71,6 +71,10 @@ const names: Readonly<Record<number, string>> = {
   103: 'INCONSISTENT_TOPIC_ID',
 };
 
+export const topicAlreadyExists = 36;
+/** A topic wants more replicas than brokers are alive, or than there are at all. */
+export const tooFewBrokers = 38;
+
 export function kafkaErrorName(code: number): string {
   return names[code] ?? `error ${code}`;
 }

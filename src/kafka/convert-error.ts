@@ -6,6 +6,7 @@ import {
   isCoordinatorElsewhere,
   isLeaderElsewhere,
   kafkaErrorName,
+  tooFewBrokers,
 } from './codes.ts';
 
 /** A refusal that the broker answered. `what` names the request and its object. */
@@ -25,7 +26,9 @@ export function refusal(
   if (isAuthenticationError(errorCode)) {
     return new MeshError('kafka_authentication', message, { details });
   }
-  const isTransient = isLeaderElsewhere(errorCode) || isCoordinatorElsewhere(errorCode);
+  const isElsewhere = isLeaderElsewhere(errorCode) || isCoordinatorElsewhere(errorCode);
+  // Brokers come back; when more are wanted than there are at all, that is told until then.
+  const isTransient = isElsewhere || errorCode === tooFewBrokers;
   return new MeshError(isTransient ? 'kafka_unavailable' : 'kafka_request', message, { details });
 }
 

@@ -3,6 +3,7 @@ import { MeshError } from '../base/errors.ts';
 import { retry } from '../base/retry.ts';
 import type { Deps } from '../base/deps.ts';
 import type { Cluster, NewTopic } from './cluster.ts';
+import { topicAlreadyExists } from './codes.ts';
 import { refusal } from './convert-error.ts';
 import { replicationFactor } from './replication-factor.ts';
 
@@ -35,9 +36,6 @@ const configsOf: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 const leaderRetry = { attemptsMax: 30, delayMsMin: 50, delayMsMax: 1_000 };
 
-const topicExists = 36;
-const tooFewBrokers = 38;
-
 /**
  * @param replicationFactor undefined: as many as there are brokers, three at most
  * @throws MeshError state_corrupt when a topic is there in a shape that would lose state;
@@ -57,11 +55,8 @@ export async function ensureInternalTopics(
     });
     for (const { name, errorCode, errorMessage } of await cluster.createTopics(wanted)) {
       // Another agent of the site was faster.
-      if (errorCode === 0 || errorCode === topicExists) continue;
-      const refused = refusal(cluster.name, `making ${name}`, errorCode, errorMessage);
-      // Brokers come back; when more are wanted than there are at all, that is told until then.
-      if (errorCode !== tooFewBrokers) throw refused;
-      throw new MeshError('kafka_unavailable', refused.message, { cause: refused });
+      if (errorCode === 0 || errorCode === topicAlreadyExists) continue;
+      throw refusal(cluster.name, `making ${name}`, errorCode, errorMessage);
     }
   }
   await retry(deps.clock, leaderRetry, () => checkTopics(cluster));

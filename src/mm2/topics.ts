@@ -1,6 +1,7 @@
 /** The topics of this folder: made when missing, of the shape that MirrorMaker 2 gives them. */
 import { isMeshError, MeshError } from '../base/errors.ts';
 import type { Cluster } from '../kafka/cluster.ts';
+import { topicAlreadyExists } from '../kafka/codes.ts';
 import { refusal } from '../kafka/convert-error.ts';
 import { replicationFactor } from '../kafka/replication-factor.ts';
 
@@ -20,8 +21,6 @@ export const checkpointConfigs = {
   'retention.bytes': '-1',
 };
 
-const alreadyThere = 36;
-
 /**
  * @param declaredFactor of replicas; undefined: as many as there are brokers, three at most
  * @throws MeshError state_corrupt for a topic of that name that something else must have made;
@@ -40,7 +39,7 @@ export async function ensureTopic(
     const [made] = await cluster.createTopics([
       { name, partitions: 1, replicationFactor: factor, configs },
     ]);
-    if (made?.errorCode === 0 || made?.errorCode === alreadyThere) return;
+    if (made?.errorCode === 0 || made?.errorCode === topicAlreadyExists) return;
     throw refusal(cluster.name, `making ${name}`, made?.errorCode ?? -1, made?.errorMessage);
   }
   const entries = (await cluster.topicConfigs([name])).get(name) ?? [];

@@ -13,7 +13,7 @@ import { SteadyMember, type MemberClient } from '../support/steady-member.ts';
 import { Lineage } from '../support/lineage.ts';
 import { causeway } from '../support/mesh.ts';
 import { NumberedLog, plainCodecs, readNumbered } from '../support/numbered-log.ts';
-import type { OwnMesh } from '../support/own-mesh.ts';
+import type { BornAt, OwnMesh } from '../support/own-mesh.ts';
 import type { Seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
 import { judgeGroup, type GroupCounts, type LogRead } from './failover-judge.ts';
@@ -46,6 +46,11 @@ export function storyOf(
     ),
   );
   return { mesh, dir, home, other, topic, groups, logs };
+}
+
+/** Where the logs of a story are born. */
+export function bornAt({ logs }: Story): BornAt[] {
+  return logs.map(({ cluster, topic, partition }) => ({ site: cluster.name, topic, partition }));
 }
 
 export interface RoundOptions {
@@ -176,8 +181,8 @@ export class FailoverRound {
 
   /** Until every group has read all that stands in the logs at home. */
   async #catchUp(): Promise<Lineage[]> {
-    const { mesh, logs } = this.#story;
-    await mesh.crossed(logs.map(({ cluster, ...log }) => ({ ...log, site: cluster.name })));
+    const { mesh } = this.#story;
+    await mesh.crossed(bornAt(this.#story));
     const lineages = await this.#read();
     const { home, groups } = this.#story;
     const left = (): string[] =>

@@ -15,7 +15,7 @@ import { count, oneOf, script } from '../support/script.ts';
 import { Seeded } from '../support/seeded.ts';
 import { makeTopic } from '../support/topics.ts';
 import type { GroupCounts } from './failover-judge.ts';
-import { FailoverRound, storyOf, type Story } from './failover-round.ts';
+import { bornAt, FailoverRound, storyOf, type Story } from './failover-round.ts';
 
 export interface FailoversOptions {
   /** Of groups; each time that a site dies several fail over. */
@@ -147,10 +147,7 @@ async function prepare(mesh: OwnMesh, stories: readonly Story[]): Promise<void> 
     for (const name of mesh.names) await makeTopic(mesh.cluster(name), topic, 2);
   }
   await mesh.startAgents();
-  const born = stories.flatMap(({ topic }) =>
-    mesh.names.flatMap((site) => [0, 1].map((partition) => ({ site, topic, partition }))),
-  );
-  await mesh.crossed(born);
+  await mesh.crossed(stories.flatMap(bornAt));
 }
 
 export function isKept({ skipped, againAtHome, breaches, positions }: FailoverTotals): boolean {
