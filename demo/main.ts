@@ -215,6 +215,8 @@ async function play(stage: Stage): Promise<Story> {
       '--topology',
       mesh,
     ];
+    // The member that died with east is given up when its session has expired there.
+    await until('nothing to speak against it', async () => (await causeway(args)).code === 0);
     await show([...args, '--execute']);
     producers.east.start(brokers('east'));
     producers.west.start(brokers('west'));
